@@ -1,0 +1,32 @@
+import { z } from 'zod';
+
+/** One telemetry message, as the device publishes it. Untrusted: the rule adds `thing` from the topic. */
+export const telemetry = z.object({
+  at: z.iso.datetime(),
+  /** Rises by one with every message since the agent started. */
+  sequence: z.int().nonnegative(),
+  firmwareVersion: z.string().max(64),
+  hardwareVersion: z.string().max(64),
+  application: z.enum(['running', 'stopped', 'contained', 'failed']),
+  health: z.enum(['healthy', 'degraded', 'unhealthy']),
+  /** Publishes of the application that the broker refused since the last message. */
+  refusedPublishes: z.int().nonnegative().max(1_000_000),
+  /** Restarts of the application since the last message. */
+  applicationRestarts: z.int().nonnegative().max(1_000_000),
+  /** Only in the answer to a probe job. */
+  probe: z.string().max(64).optional(),
+});
+export type Telemetry = z.infer<typeof telemetry>;
+
+/** What the telemetry rule puts on the queue. */
+export const receivedTelemetry = telemetry.extend({ thing: z.string().min(1).max(128) });
+export type ReceivedTelemetry = z.infer<typeof receivedTelemetry>;
+
+/** The unnamed shadow's `state.reported`. Fleet indexing searches these paths. */
+export interface ReportedState {
+  firmware: { version: string };
+  hardware: { version: string };
+  application: { status: Telemetry['application'] };
+  health: Telemetry['health'];
+  agent: { version: string };
+}

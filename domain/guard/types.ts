@@ -1,0 +1,92 @@
+/** The guard: caps, kill switch, approvals and leases, shared by every runbook. Times are epoch milliseconds. */
+
+export interface CapLimits {
+  /** Contained at once without a person: max(count, percent of the fleet). */
+  automatic: { count: number; percent: number };
+  /** Contained at once with two distinct approvers: max(count, percent of the fleet). */
+  approved: { count: number; percent: number };
+  /** New automatic containments in any 60 seconds. */
+  automaticPerMinute: number;
+}
+
+export const CAP_LIMITS: CapLimits = {
+  automatic: { count: 1, percent: 1 },
+  approved: { count: 5, percent: 5 },
+  automaticPerMinute: 10,
+};
+export const APPROVERS_NEEDED = 2;
+
+export interface ReserveInput {
+  /** Every thing the act would touch: the target and all things that share one of its certificates. */
+  things: string[];
+  /** Who holds the lease: the Temporal workflow id and run id, or a break-glass record. Makes a retry the same reservation. */
+  owner: string;
+  workflowId: string;
+  /** Hash of the frozen target list; approvals are bound to it. */
+  targetHash: string;
+}
+
+/** `fence` rises with every reservation ever made; an acting activity passes it and an older one is refused. */
+export interface Lease {
+  owner: string;
+  fence: number;
+  things: string[];
+}
+
+export type RefusalReason =
+  /** More people can allow it: two distinct approvers. */
+  | 'approvalNeeded'
+  /** Nobody can allow it here: break-glass only. */
+  | 'capReached'
+  /** Another run holds one of the things. */
+  | 'leased'
+  /** An empty selector means zero devices. */
+  | 'nothingSelected';
+
+export type ReserveResult =
+  | { granted: true; lease: Lease; approvers: string[] }
+  | {
+      granted: false;
+      reason: RefusalReason;
+      /** One sentence for a responder. */
+      explanation: string;
+      containedNow: number;
+      automaticCap: number;
+      approvedCap: number;
+      approvers: string[];
+    };
+
+export interface GuardStatus {
+  switch: { state: 'run' | 'stop'; reason: string; by: string; at: number };
+  fleetSize: number;
+  containedNow: number;
+  automaticCap: number;
+  approvedCap: number;
+  leases: {
+    thing: string;
+    owner: string;
+    fence: number;
+    state: 'reserved' | 'confirmed';
+    expiresAt: number | null;
+  }[];
+}
+
+/**
+ * Failures: `GuardStopped` and `GuardUnreachable` are retryable (the act waits until the switch or the table is back);
+ * `LeaseLost` is not (someone else holds the thing now).
+ */
+export interface Guard {
+  /** Idempotent per `owner`: the same owner and things give the same lease again; more things widen it under a new fence. */
+  reserve(input: ReserveInput): Promise<ReserveResult>;
+  /** A reservation expires unless confirmed; a confirmed one counts until it is given back. */
+  confirm(lease: Lease): Promise<void>;
+  /** Never refused and idempotent: giving back what is not held changes nothing. */
+  giveBack(lease: Lease): Promise<void>;
+  /** Asked by an activity right before it acts. */
+  assertMayAct(lease: Lease): Promise<void>;
+  /** Verifies the token and records it; returns the approvers so far. Throws `ApprovalRejected` (not retryable) saying why. */
+  approve(input: { token: string; workflowId: string; targetHash: string }): Promise<string[]>;
+  status(): Promise<GuardStatus>;
+  setSwitch(input: { state: 'run' | 'stop'; reason: string; by: string }): Promise<void>;
+  setFleetSize(size: number): Promise<void>;
+}

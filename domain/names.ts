@@ -1,0 +1,42 @@
+/** Names of the AWS resources that `npm run provision` makes and everything else uses. */
+export const NAMES = {
+  thingType: 'iot-runbooks-device',
+  devicePolicy: 'iot-runbooks-device',
+  /** A root group of its own: AWS allows a thing in one group per hierarchy. */
+  quarantineGroup: 'iot-runbooks-quarantine',
+  /** Attached to the quarantine group and, while contained, to each certificate of the thing. */
+  quarantinePolicy: 'iot-runbooks-quarantine',
+  siteRoot: 'iot-runbooks-sites',
+  hardwareRoot: 'iot-runbooks-hardware',
+  guardTable: 'iot-runbooks-guard',
+  /** One item per probe nonce that arrived, written by the probe rule. */
+  probeTable: 'iot-runbooks-probes',
+  telemetryRule: 'iot_runbooks_telemetry',
+  probeRule: 'iot_runbooks_probe',
+  presenceRule: 'iot_runbooks_presence',
+  telemetryQueue: 'iot-runbooks-telemetry',
+  presenceQueue: 'iot-runbooks-presence',
+  alarmTopic: 'iot-runbooks-alarms',
+  rulesRole: 'iot-runbooks-rules',
+  iotLogGroup: 'AWSIotLogsV2',
+  metricNamespace: 'IotRunbooks/Device',
+} as const;
+
+/** Holds the containment records that the reconciler and break-glass read. */
+export const recordsBucket = (accountId: string): string => `iot-runbooks-records-${accountId}`;
+export const siteGroup = (site: string): string => `site-${site}`;
+export const hardwareGroup = (hardware: string): string => `hardware-${hardware}`;
+/** One alarm per device and metric; the dimension `ThingName` names the thing. */
+export const deviceAlarmName = (metric: DeviceMetric, thing: string): string =>
+  `iot-runbooks/${metric}/${thing}`;
+
+/** Per-device metrics, published with the one dimension `ThingName`. */
+export const DEVICE_METRICS = ['RefusedPublishes', 'ApplicationRestarts'] as const;
+export type DeviceMetric = (typeof DEVICE_METRICS)[number];
+export const THING_DIMENSION = 'ThingName';
+
+/**
+ * AWS allows `[a-zA-Z0-9:_-]+`, at most 128, in a thing name; a device's client id is its thing name,
+ * and ours may not hold `:` because thing names also stand in workflow ids, topics and file names.
+ */
+export const THING_NAME = /^[a-zA-Z0-9_-]{1,128}$/;

@@ -1,0 +1,157 @@
+import type { Alarm, Severity } from '../alarm/types';
+
+/** What a responder types into Temporal UI, or an alarm's intake passes on. Everything but `thing` and `reason` is optional. */
+export interface QuarantineInput {
+  thing: string;
+  reason: string;
+  /** A claim, for the record: Temporal UI does not tell who starts a workflow. */
+  requestedBy?: string;
+  severity?: Severity;
+  /** Returns the whole plan and changes nothing. */
+  dryRun?: boolean;
+  /** Set by the intake workflow. */
+  alarm?: Alarm;
+  /** Set by the reconciler: take over a device that is already contained, from its containment record. */
+  adopt?: boolean;
+  /** Overrides of `runbooks/quarantine.yaml`, within its limits. Durations such as `30 minutes`. */
+  settings?: Partial<Record<QuarantineSetting, string>>;
+}
+
+export const QUARANTINE_SETTINGS = [
+  'approveWithin',
+  'proveWithin',
+  'debugLogsFor',
+  'holdFor',
+  'probation',
+] as const;
+export type QuarantineSetting = (typeof QUARANTINE_SETTINGS)[number];
+
+/** Pinned by the first, recorded step. Durations in milliseconds. */
+export interface QuarantinePlan {
+  thing: string;
+  reason: string;
+  requestedBy: string;
+  severity: Severity;
+  dryRun: boolean;
+  adopt: boolean;
+  /** Two approvers are asked for at most this long when the automatic cap is used up. */
+  approveWithinMs: number;
+  /** How long to look for an observed refusal before going on as "contained by policy". */
+  proveWithinMs: number;
+  debugLogsForMs: number;
+  holdForMs: number;
+  probationMs: number;
+}
+
+/** One field that is wrong and how to mend it. */
+export interface InputIssue {
+  field: string;
+  problem: string;
+}
+
+export interface CertificateSnapshot {
+  id: string;
+  arn: string;
+  status: string;
+  /** Policies attached to the certificate itself. */
+  policies: string[];
+  /** Every thing this certificate serves. */
+  things: string[];
+}
+
+/** The device as it was before the first change, and what containing it takes. Restored exactly at release. */
+export interface ContainmentSnapshot {
+  thing: string;
+  takenAt: string;
+  /** Static groups the thing is directly in. */
+  groups: string[];
+  certificates: CertificateSnapshot[];
+  /** Level of the `CLIENT_ID` log target named like the thing; null where none is set. */
+  logLevel: string | null;
+  /** `connectedSince` in epoch milliseconds tells one session from the next. */
+  connection: { connected: boolean; connectedSince: number | null };
+  /** The target and all things that share one of its certificates. */
+  affectedThings: string[];
+  /** Policies that allow more than the quarantine policy denies: detached while contained. */
+  detach: { certificateArn: string; policy: string }[];
+  /** What a responder should know, such as a client id rule that does not hold. */
+  findings: string[];
+  /** Why the device can't be contained as planned; empty where it can. */
+  obstacles: string[];
+}
+
+/** Rungs of proof, each with the time it was reached (ISO 8601), null where it was not. */
+export interface ContainmentProof {
+  requestedAt: string;
+  /** Attached documents evaluate to denied. */
+  deniedByDocumentsAt: string | null;
+  /** The session that was live is gone. */
+  disconnectedAt: string | null;
+  /** A refusal was seen. */
+  refusalSeenAt: string | null;
+  refusalSeenBy: 'iotLogs' | 'probe' | null;
+}
+
+export type ContainmentLevel = 'not contained' | 'contained by policy' | 'contained, observed';
+
+export function containmentLevel(proof: ContainmentProof): ContainmentLevel {
+  if (proof.deniedByDocumentsAt === null || proof.disconnectedAt === null) return 'not contained';
+  return proof.refusalSeenAt === null ? 'contained by policy' : 'contained, observed';
+}
+
+export type QuarantinePhase =
+  | 'resolving'
+  | 'awaitingApproval'
+  | 'containing'
+  | 'proving'
+  | 'holding'
+  | 'overdue'
+  | 'releasing'
+  | 'probation'
+  | 'undoing'
+  | 'closed';
+
+export type QuarantineOutcome = 'planned' | 'released' | 'refused' | 'cancelled' | 'failed';
+
+export interface QuarantineResult {
+  outcome: QuarantineOutcome;
+  thing: string;
+  /** One sentence for a responder. */
+  summary: string;
+  level: ContainmentLevel;
+  proof: ContainmentProof | null;
+  escalated: boolean;
+  alarms: number;
+  /** Dry run only. */
+  plan?: DryRunPlan;
+}
+
+export interface DryRunPlan {
+  targets: string[];
+  targetHash: string;
+  changes: string[];
+  awsCalls: Record<string, number>;
+  estimatedMs: number;
+  wouldBeGranted: boolean;
+  guard: string;
+  findings: string[];
+  obstacles: string[];
+}
+
+export interface ReleaseRequest {
+  by: string;
+  reason: string;
+}
+export interface ExtendHoldRequest {
+  by: string;
+  reason: string;
+  /** From now, such as `4 hours`. */
+  holdFor: string;
+}
+export interface EscalateRequest {
+  by: string;
+  reason: string;
+}
+export interface ApproveRequest {
+  token: string;
+}
