@@ -1,0 +1,45 @@
+import { CloudWatchClient } from '@aws-sdk/client-cloudwatch';
+import { CloudWatchLogsClient } from '@aws-sdk/client-cloudwatch-logs';
+import { DynamoDBClient } from '@aws-sdk/client-dynamodb';
+import { IAMClient } from '@aws-sdk/client-iam';
+import { IoTClient } from '@aws-sdk/client-iot';
+import { IoTDataPlaneClient } from '@aws-sdk/client-iot-data-plane';
+import { S3Client } from '@aws-sdk/client-s3';
+import { SNSClient } from '@aws-sdk/client-sns';
+import { SQSClient } from '@aws-sdk/client-sqs';
+
+export interface AwsConfig {
+  region: string;
+  /** One endpoint for every service, as the local stack has it; absent on AWS. */
+  endpoint?: string;
+  /** `https://<prefix>-ats.iot.<region>.amazonaws.com` (`aws iot describe-endpoint --endpoint-type iot:Data-ATS`). */
+  iotDataEndpoint?: string;
+  /** Absent: the SDK's own provider chain. */
+  credentials?: { accessKeyId: string; secretAccessKey: string };
+}
+
+export type AwsClients = ReturnType<typeof createAwsClients>;
+
+/** SDK clients with the SDK's own adaptive retries left at 3 attempts: longer waiting is Temporal's. */
+export function createAwsClients(config: AwsConfig) {
+  const shared = {
+    region: config.region,
+    ...(config.endpoint !== undefined && { endpoint: config.endpoint }),
+    ...(config.credentials !== undefined && { credentials: config.credentials }),
+  };
+  const dataEndpoint = config.iotDataEndpoint ?? config.endpoint;
+  return {
+    iot: new IoTClient(shared),
+    iotData: new IoTDataPlaneClient({
+      ...shared,
+      ...(dataEndpoint !== undefined && { endpoint: dataEndpoint }),
+    }),
+    cloudwatch: new CloudWatchClient(shared),
+    logs: new CloudWatchLogsClient(shared),
+    dynamo: new DynamoDBClient(shared),
+    s3: new S3Client({ ...shared, forcePathStyle: config.endpoint !== undefined }),
+    sns: new SNSClient(shared),
+    sqs: new SQSClient(shared),
+    iam: new IAMClient(shared),
+  };
+}
