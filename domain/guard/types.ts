@@ -19,7 +19,7 @@ export const APPROVERS_NEEDED = 2;
 export interface ReserveInput {
   /** Every thing the act would touch: the target and all things that share one of its certificates. */
   things: string[];
-  /** Who holds the lease: the Temporal workflow id and run id, or a break-glass record. Makes a retry the same reservation. */
+  /** Who holds the lease: the workflow id of the runbook (also when break-glass acts for it). Makes a retry the same reservation. */
   owner: string;
   workflowId: string;
   /** Hash of the frozen target list; approvals are bound to it. */
@@ -78,6 +78,12 @@ export interface GuardStatus {
 export interface Guard {
   /** Idempotent per `owner`: the same owner and things give the same lease again; more things widen it under a new fence. */
   reserve(input: ReserveInput): Promise<ReserveResult>;
+  /**
+   * Records that `owner` holds `things` that are contained already (after terminate, reset or break-glass). Caps are not asked,
+   * since nothing is widened; the things count from now on. Takes a lease over from the same owner or an expired one, under a
+   * new fence; the lease comes back confirmed. Throws `LeaseLost` where another owner holds one of the things.
+   */
+  adopt(input: Omit<ReserveInput, 'targetHash'>): Promise<Lease>;
   /** A reservation expires unless confirmed; a confirmed one counts until it is given back. */
   confirm(lease: Lease): Promise<void>;
   /** Never refused and idempotent: giving back what is not held changes nothing. */
