@@ -63,6 +63,8 @@ export interface CertificateSnapshot {
 export interface ContainmentSnapshot {
   thing: string;
   takenAt: string;
+  /** Already in the quarantine group: what follows was read from its containment record. */
+  alreadyContained: boolean;
   /** Static groups the thing is directly in. */
   groups: string[];
   certificates: CertificateSnapshot[];
@@ -78,6 +80,20 @@ export interface ContainmentSnapshot {
   findings: string[];
   /** Why the device can't be contained as planned; empty where it can. */
   obstacles: string[];
+}
+
+/** Kept outside Temporal and the guard while a device is contained. */
+export interface ContainmentRecord {
+  version: 1;
+  /** `quarantine/<thing>`, whoever acts. */
+  workflowId: string;
+  by: string;
+  reason: string;
+  at: string;
+  breakGlass: boolean;
+  /** The client's `DEBUG` level ends here (ISO 8601), whoever is still around to end it. */
+  debugUntil: string;
+  snapshot: ContainmentSnapshot;
 }
 
 /** Rungs of proof, each with the time it was reached (ISO 8601), null where it was not. */
