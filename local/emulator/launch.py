@@ -1,0 +1,127 @@
+"""Starts MiniStack with the gaps closed that the runbooks depend on.
+
+    python launch.py
+
+Environment (ports are required, all listeners bind to BIND_HOST):
+
+    BIND_HOST                     default 127.0.0.1
+    GATEWAY_PORT                  every AWS API, plain HTTP
+    IOT_MTLS_PORT                 MQTT over TLS for devices
+    EMULATOR_HTTPS_PORT           HTTPS publish for devices, POST /topics/<topic>?qos=0|1
+    EMULATOR_SNS_CERT_PORT        https://localhost:<port>/SimpleNotificationService-<hex>.pem
+    EMULATOR_DIR                  keys and CA files, kept between starts; default .local/emulator
+    EMULATOR_POLICY_DELAY_MS      how long a policy change takes to reach the broker; default 0 (AWS: 6 to 8 minutes)
+    EMULATOR_SNS_RETRY_DELAY_MS   pause before each of 3 retries; default 1000 (AWS: 20000)
+    EMULATOR_EXIT_WITH_STDIN=1    exit when stdin ends, so that the emulator dies with its parent even on kill -9
+    EMULATOR_WITHOUT_PATCH        comma-separated names of patches to leave out, for the tests that watch upstream
+
+When every listener is up it prints one JSON line on stdout: `endpoint`, `region`, `accountId`, `mqtt`, `https`, `sns`.
+Files written: EMULATOR_DIR/iot-ca.pem (signs the broker's and the devices' certificates) and EMULATOR_DIR/sns-ca.pem
+(signs the SNS signing certificate and the listener that serves it). Nothing else survives the process: SIGTERM ends it at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import json
+import os
+import signal
+import sys
+import threading
+from pathlib import Path
+
+from settings import Settings, SettingsError, configure_ministack, read_settings
+
+# In the order in which they are applied: later ones build on what earlier ones replaced.
+PATCHES = (
+    "loopback_bind",
+    "cached_iot_ca",
+    "client_certificate",
+    "group_policies",
+    "connections",
+    "certificate_status",
+    "logging_levels",
+)
+
+
+def main() -> None:
+    try:
+        settings = read_settings(os.environ)
+        unknown = settings.without_patches - set(PATCHES)
+        if unknown:
+            raise SettingsError(f"EMULATOR_WITHOUT_PATCH names no such patch: {', '.join(sorted(unknown))}")
+    except SettingsError as error:
+        raise SystemExit(f"emulator: {error}") from None
+    settings.directory.mkdir(parents=True, exist_ok=True)
+    configure_ministack(settings)
+    sys.path.insert(0, str(Path(__file__).parent))
+    starters = [
+        starter
+        for name in PATCHES
+        if name not in settings.without_patches
+        and (starter := importlib.import_module(f"patches.{name}").apply(settings)) is not None
+    ]
+    if settings.exit_with_stdin:
+        threading.Thread(target=_exit_with_stdin, daemon=True).start()
+    signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
+    signal.signal(signal.SIGINT, lambda *_: os._exit(0))
+    asyncio.run(_serve(settings, starters))
+
+
+def _exit_with_stdin() -> None:
+    while os.read(0, 4096):
+        pass
+    os._exit(0)
+
+
+async def _serve(settings: Settings, starters: list) -> None:
+    from hypercorn.asyncio import serve
+    from hypercorn.config import Config
+    from ministack.app import app
+
+    config = Config()
+    config.bind = [f"{settings.bind_host}:{settings.gateway_port}"]
+    config.keep_alive_timeout = 75
+    config.loglevel = os.environ["LOG_LEVEL"]
+    for start in starters:
+        await start()
+    ready = asyncio.create_task(_announce(settings))
+    try:
+        await serve(app, config, shutdown_trigger=asyncio.Event().wait)
+    finally:
+        ready.cancel()
+
+
+async def _announce(settings: Settings) -> None:
+    """Prints the ready line once the gateway answers and the broker listens."""
+    from ministack.services import iot
+
+    while not (iot.mtls_is_listening() and await _accepts(settings.bind_host, settings.gateway_port)):
+        await asyncio.sleep(0.02)
+    (settings.directory / "iot-ca.pem").write_text(iot.get_ca_cert_pem())
+    line = {
+        "endpoint": f"http://{settings.bind_host}:{settings.gateway_port}",
+        "region": os.environ["MINISTACK_REGION"],
+        "accountId": os.environ["MINISTACK_ACCOUNT_ID"],
+        "mqtt": {"host": "localhost", "port": settings.mqtt_port, "caFile": str(settings.directory / "iot-ca.pem")},
+        "https": {"host": "localhost", "port": settings.https_port},
+        "sns": {
+            "signingHost": f"localhost:{settings.sns_cert_port}",
+            "caFile": str(settings.directory / "sns-ca.pem"),
+        },
+    }
+    print(json.dumps(line), flush=True)
+
+
+async def _accepts(host: str, port: int) -> bool:
+    try:
+        _, writer = await asyncio.open_connection(host, port)
+    except OSError:
+        return False
+    writer.close()
+    return True
+
+
+if __name__ == "__main__":
+    main()
