@@ -19,3 +19,9 @@ export interface AlarmRoute {
   thing: string;
   severity: Severity;
 }
+
+/** Argument of the intake workflow `alarmIntake`. */
+export interface AlarmIntakeInput {
+  alarm: Alarm;
+  route: AlarmRoute;
+}

@@ -1,0 +1,76 @@
+import { z } from 'zod';
+
+import { DURATION_EXAMPLES, formatDuration, parseDuration } from './duration';
+import type { QuarantineSetting } from './quarantine/types';
+import type { QuarantineRunbook, RunbookName, Runbooks } from './runbook';
+
+const MAX_ROUTES = 100;
+const SEVERITIES = ['low', 'medium', 'high', 'critical'] as const;
+export const severitySchema = z.enum(SEVERITIES, `must be one of ${SEVERITIES.join(', ')}`);
+
+const durationMs = z
+  .string(`must be a duration such as ${DURATION_EXAMPLES}`)
+  .transform((text, context) => {
+    const ms = parseDuration(text);
+    if (ms !== null) return ms;
+    context.addIssue({
+      code: 'custom',
+      message: `must be a duration such as ${DURATION_EXAMPLES}`,
+    });
+    return z.NEVER;
+  });
+
+const durationSetting = z
+  .strictObject({ default: durationMs, min: durationMs, max: durationMs })
+  .superRefine((setting, context) => {
+    const range = `${formatDuration(setting.min)} to ${formatDuration(setting.max)}`;
+    if (setting.min > setting.max) {
+      context.addIssue({ code: 'custom', path: ['min'], message: 'must not be above max' });
+    } else if (setting.default < setting.min || setting.default > setting.max) {
+      context.addIssue({ code: 'custom', path: ['default'], message: `must be within ${range}` });
+    }
+  })
+  .transform((setting) => ({
+    defaultMs: setting.default,
+    minMs: setting.min,
+    maxMs: setting.max,
+  }));
+
+/** A pattern of stars alone would let any alarm of the account start a runbook. */
+const alarmPattern = z
+  .string()
+  .min(1)
+  .max(255)
+  .regex(/^[^*]*(\*[^*]+){0,3}\*?$/, 'may hold at most 4 stars, none beside another')
+  .regex(/^[^*/]{3,}/, 'must begin with at least 3 literal characters');
+
+const routeRule = z.strictObject({
+  alarm: alarmPattern,
+  accounts: z.union(
+    [z.literal('any'), z.array(z.string().regex(/^\d{12}$/)).min(1)],
+    'must be `any` or a list of quoted 12-digit account ids',
+  ),
+  regions: z.union(
+    [z.literal('any'), z.array(z.string().regex(/^[a-z]{2}(-[a-z]+)+-\d$/)).min(1)],
+    'must be `any` or a list of regions such as eu-west-1',
+  ),
+  subject: z.string().min(1).max(255),
+  severity: severitySchema,
+});
+
+export const quarantineRunbook = z
+  .strictObject({
+    routes: z.array(routeRule).max(MAX_ROUTES),
+    settings: z.strictObject({
+      approveWithin: durationSetting,
+      proveWithin: durationSetting,
+      debugLogsFor: durationSetting,
+      holdFor: durationSetting,
+      probation: durationSetting,
+    } satisfies Record<QuarantineSetting, unknown>),
+  })
+  .transform((runbook): QuarantineRunbook => ({ name: 'quarantine', ...runbook }));
+
+export const RUNBOOK_SCHEMAS: { [Name in RunbookName]: z.ZodType<Runbooks[Name]> } = {
+  quarantine: quarantineRunbook,
+};

@@ -1,0 +1,32 @@
+import type { Severity } from './alarm/types';
+import type { QuarantineSetting } from './quarantine/types';
+
+/** Which alarms start a runbook, and for whom. An alarm matches only where name, account and region all do. */
+export interface RouteRule {
+  /** Alarm name; `*` stands for one or more characters other than `/`. */
+  alarm: string;
+  accounts: 'any' | string[];
+  regions: 'any' | string[];
+  /** The alarm dimension whose value is the thing's name. */
+  subject: string;
+  severity: Severity;
+}
+
+/** Milliseconds. `min` and `max` bound what an input may override. */
+export interface DurationSetting {
+  defaultMs: number;
+  minMs: number;
+  maxMs: number;
+}
+
+export interface QuarantineRunbook {
+  name: 'quarantine';
+  routes: RouteRule[];
+  settings: Record<QuarantineSetting, DurationSetting>;
+}
+
+/** Runbook by name; grows with every runbook that has a YAML file. */
+export interface Runbooks {
+  quarantine: QuarantineRunbook;
+}
+export type RunbookName = keyof Runbooks;
