@@ -24,6 +24,8 @@ export interface ReserveInput {
   workflowId: string;
   /** Hash of the frozen target list; approvals are bound to it. */
   targetHash: string;
+  /** Who asked for the act, where that is known: nobody approves what they asked for. */
+  requestedBy?: string;
 }
 
 /** `fence` rises with every reservation ever made; an acting activity passes it and an older one is refused. */
@@ -54,10 +56,20 @@ export type ReserveResult =
       automaticCap: number;
       approvedCap: number;
       approvers: string[];
+      /** Refused by the rate alone: after this long it would be automatic. Null where waiting does not help. */
+      retryAfterMs: number | null;
     };
 
+/** The kill switch. At `stop` nothing that widens impact goes on; release and rollback never ask it. */
+export interface GuardSwitch {
+  state: 'run' | 'stop';
+  reason: string;
+  by: string;
+  at: number;
+}
+
 export interface GuardStatus {
-  switch: { state: 'run' | 'stop'; reason: string; by: string; at: number };
+  switch: GuardSwitch;
   fleetSize: number;
   containedNow: number;
   automaticCap: number;
@@ -91,7 +103,12 @@ export interface Guard {
   /** Asked by an activity right before it acts. */
   assertMayAct(lease: Lease): Promise<void>;
   /** Verifies the token and records it; returns the approvers so far. Throws `ApprovalRejected` (not retryable) saying why. */
-  approve(input: { token: string; workflowId: string; targetHash: string }): Promise<string[]>;
+  approve(input: {
+    token: string;
+    workflowId: string;
+    targetHash: string;
+    requestedBy?: string;
+  }): Promise<string[]>;
   status(): Promise<GuardStatus>;
   setSwitch(input: { state: 'run' | 'stop'; reason: string; by: string }): Promise<void>;
   setFleetSize(size: number): Promise<void>;
