@@ -22,7 +22,7 @@ export default tseslint.config(
   },
   {
     files: ['**/*.ts'],
-    ignores: ['**/main.ts', 'test/**'],
+    ignores: ['**/main.ts', 'test/**', 'local/stack/host.ts'],
     rules: {
       'no-restricted-properties': [
         'error',
