@@ -62,6 +62,7 @@ export const quarantineRunbook = z
   .strictObject({
     routes: z.array(routeRule).max(MAX_ROUTES),
     settings: z.strictObject({
+      stepTimeout: durationSetting,
       approveWithin: durationSetting,
       proveWithin: durationSetting,
       debugLogsFor: durationSetting,

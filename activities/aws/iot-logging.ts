@@ -43,11 +43,16 @@ export function createIotLogging(iot: IoTClient, logs: CloudWatchLogsClient) {
       }
     },
     /**
-     * Time of the first authorization failure logged for the client since `since` (epoch milliseconds), or null.
-     * No log line never proves no traffic: AWS may drop logs under load.
+     * Time of the first refused publish on a topic under `topicPrefix` logged for the client since `since` (epoch
+     * milliseconds), or null. Only a topic that was allowed before says anything: a device that misbehaves is refused
+     * elsewhere all the time. No log line never proves no traffic: AWS may drop logs under load.
      * https://docs.aws.amazon.com/iot/latest/developerguide/cwl-format.html
      */
-    async firstRefusal(clientId: string, since: number): Promise<number | null> {
+    async firstRefusal(
+      clientId: string,
+      topicPrefix: string,
+      since: number,
+    ): Promise<number | null> {
       try {
         const { events } = await logs.send(
           new FilterLogEventsCommand({
@@ -56,7 +61,9 @@ export function createIotLogging(iot: IoTClient, logs: CloudWatchLogsClient) {
             filterPattern: `"AUTHORIZATION_FAILURE" "${clientId}"`,
           }),
         );
-        const own = (events ?? []).filter(({ message }) => isRefusalOf(clientId, message ?? ''));
+        const own = (events ?? []).filter(({ message }) =>
+          isRefusalOf(clientId, topicPrefix, message ?? ''),
+        );
         return own[0]?.timestamp ?? null;
       } catch (err) {
         if (isAwsError(err, 'ResourceNotFoundException')) return null;
@@ -67,12 +74,18 @@ export function createIotLogging(iot: IoTClient, logs: CloudWatchLogsClient) {
 }
 
 /** The filter's terms match anywhere in the line, so another device could name this one: compare the fields. */
-function isRefusalOf(clientId: string, line: string): boolean {
+function isRefusalOf(clientId: string, topicPrefix: string, line: string): boolean {
   try {
     const entry: unknown = JSON.parse(line);
     if (typeof entry !== 'object' || entry === null) return false;
-    const { clientId: by, eventType } = entry as Record<string, unknown>;
-    return by === clientId && eventType === 'Publish-In' && line.includes('AUTHORIZATION_FAILURE');
+    const { clientId: by, eventType, topicName } = entry as Record<string, unknown>;
+    return (
+      by === clientId &&
+      eventType === 'Publish-In' &&
+      typeof topicName === 'string' &&
+      topicName.startsWith(topicPrefix) &&
+      line.includes('AUTHORIZATION_FAILURE')
+    );
   } catch {
     return false;
   }

@@ -16,12 +16,8 @@ import {
   UpdateCertificateCommand,
   type IoTClient,
 } from '@aws-sdk/client-iot';
+import type { NamedDocument } from '../../domain/policy/types';
 import { isAwsError } from '../failure';
-
-export interface NamedPolicy {
-  name: string;
-  document: string;
-}
 
 export type IotRegistry = ReturnType<typeof createIotRegistry>;
 
@@ -111,12 +107,12 @@ function reads(iot: IoTClient) {
       return names.sort();
     },
     /** Documents that apply to the certificate itself and to the groups of the thing, parents included. */
-    async effectivePolicies(thing: string, certificateArn: string): Promise<NamedPolicy[]> {
+    async effectivePolicies(thing: string, certificateArn: string): Promise<NamedDocument[]> {
       const { effectivePolicies } = await iot.send(
         new GetEffectivePoliciesCommand({ thingName: thing, principal: certificateArn }),
       );
       return (effectivePolicies ?? []).map((policy) => ({
-        name: policy.policyName ?? '',
+        policy: policy.policyName ?? '',
         document: policy.policyDocument ?? '{}',
       }));
     },

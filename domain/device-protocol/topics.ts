@@ -1,5 +1,7 @@
 /** MQTT topics. Namespaces are enumerated so that quarantine can deny each by a literal prefix. */
-export const telemetryTopic = (thing: string): string => `dt/${thing}/telemetry`;
+/** Everything a device publishes on its own behalf, but for Jobs and its shadow. */
+export const dataPrefix = (thing: string): string => `dt/${thing}/`;
+export const telemetryTopic = (thing: string): string => `${dataPrefix(thing)}telemetry`;
 export const commandFilter = (thing: string): string => `cmd/${thing}/#`;
 
 const jobs = (thing: string): string => `$aws/things/${thing}/jobs`;

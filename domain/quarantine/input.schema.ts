@@ -29,6 +29,7 @@ export const quarantineInput = z.strictObject({
   adopt: z.boolean().optional(),
   settings: z
     .strictObject({
+      stepTimeout: duration,
       approveWithin: duration,
       proveWithin: duration,
       debugLogsFor: duration,
@@ -73,7 +74,7 @@ function idIssues(subject: string | null, workflowId: string): InputIssue[] {
 }
 
 /** The thing, where at least that much of a wrong input is right. */
-function readThing(input: unknown): string | null {
+export function readThing(input: unknown): string | null {
   const found = z.object({ thing }).safeParse(input);
   return found.success ? found.data.thing : null;
 }
@@ -95,6 +96,7 @@ function pinSettings(
     return ms ?? limits.defaultMs;
   };
   const settings = {
+    stepTimeoutMs: pin('stepTimeout'),
     approveWithinMs: pin('approveWithin'),
     proveWithinMs: pin('proveWithin'),
     debugLogsForMs: pin('debugLogsFor'),

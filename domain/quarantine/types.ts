@@ -18,6 +18,7 @@ export interface QuarantineInput {
 }
 
 export const QUARANTINE_SETTINGS = [
+  'stepTimeout',
   'approveWithin',
   'proveWithin',
   'debugLogsFor',
@@ -34,6 +35,8 @@ export interface QuarantinePlan {
   severity: Severity;
   dryRun: boolean;
   adopt: boolean;
+  /** A step that takes longer is tried again, such as one whose worker died. */
+  stepTimeoutMs: number;
   /** Two approvers are asked for at most this long when the automatic cap is used up. */
   approveWithinMs: number;
   /** How long to look for an observed refusal before going on as "contained by policy". */
@@ -63,7 +66,7 @@ export interface CertificateSnapshot {
 export interface ContainmentSnapshot {
   thing: string;
   takenAt: string;
-  /** Already in the quarantine group: what follows was read from its containment record. */
+  /** Contained already, wholly or in part: what follows was read from its containment record. */
   alreadyContained: boolean;
   /** Static groups the thing is directly in. */
   groups: string[];

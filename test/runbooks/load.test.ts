@@ -19,6 +19,7 @@ const yaml = (changes: { route?: string; holdFor?: string; extra?: string } = {}
 routes:
   - ${changes.route ?? ROUTE}
 settings:
+  stepTimeout: ${SETTING}
   approveWithin: ${SETTING}
   proveWithin: ${SETTING}
   debugLogsFor: ${SETTING}
@@ -45,10 +46,9 @@ describe('a runbook file', () => {
         },
       ],
       settings: Object.fromEntries(
-        ['approveWithin', 'proveWithin', 'debugLogsFor', 'holdFor', 'probation'].map((name) => [
-          name,
-          { defaultMs: 600_000, minMs: 1_000, maxMs: 3_600_000 },
-        ]),
+        ['stepTimeout', 'approveWithin', 'proveWithin', 'debugLogsFor', 'holdFor', 'probation'].map(
+          (name) => [name, { defaultMs: 600_000, minMs: 1_000, maxMs: 3_600_000 }],
+        ),
       ),
     });
   });
@@ -118,6 +118,7 @@ describe('the runbooks of this repository', () => {
       defaultMs / 60_000,
     ]);
     expect(Object.fromEntries(minutes)).toEqual({
+      stepTimeout: 0.5,
       approveWithin: 60,
       proveWithin: 10,
       debugLogsFor: 240,

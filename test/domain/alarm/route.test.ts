@@ -27,6 +27,7 @@ const runbook = (...routes: RouteRule[]): QuarantineRunbook => ({
   name: 'quarantine',
   routes,
   settings: {
+    stepTimeout: setting,
     approveWithin: setting,
     proveWithin: setting,
     debugLogsFor: setting,

@@ -8,6 +8,7 @@ const RUNBOOK: QuarantineRunbook = {
   name: 'quarantine',
   routes: [],
   settings: {
+    stepTimeout: setting,
     approveWithin: setting,
     proveWithin: setting,
     debugLogsFor: setting,
@@ -45,6 +46,7 @@ describe('a quarantine input', () => {
         severity: 'high',
         dryRun: false,
         adopt: false,
+        stepTimeoutMs: 600_000,
         approveWithinMs: 600_000,
         proveWithinMs: 600_000,
         debugLogsForMs: 600_000,

@@ -1,0 +1,120 @@
+import { telemetryTopic, dataPrefix } from '../../domain/device-protocol/topics';
+import { quarantineId, quarantineJobId } from '../../domain/ids';
+import { NAMES } from '../../domain/names';
+import { policyArn } from '../../domain/policy/documents';
+import { evaluate } from '../../domain/policy/evaluate';
+import { residualAllows } from '../../domain/policy/residual';
+import type { ContainmentProof, ContainmentSnapshot } from '../../domain/quarantine/types';
+import { isTerminal } from '../aws/iot-jobs';
+import { isoTime, thingArn, type ContainmentDeps, type QuarantineDeps } from './deps';
+
+/** Whether every document that applies to the device denies what it could publish, by MQTT and by HTTPS. Reads only. */
+export async function deniedByDocuments(
+  deps: ContainmentDeps,
+  snapshot: ContainmentSnapshot,
+): Promise<boolean> {
+  const { thing } = snapshot;
+  const [quarantine, ...effective] = await Promise.all([
+    deps.registry.policyDocument(NAMES.quarantinePolicy),
+    ...snapshot.certificates.map(({ arn }) => deps.registry.effectivePolicies(thing, arn)),
+  ]);
+  const { place } = deps;
+  const resource = policyArn(place, `topic/${telemetryTopic(thing)}`);
+  return effective.every((policies) => {
+    const documents = policies.map(({ document }) => document);
+    const publish = { action: 'iot:Publish', resource };
+    return (
+      evaluate(documents, { ...publish, clientId: thing, thing, attached: true }) ===
+        'explicitDeny' &&
+      evaluate(documents, { ...publish, clientId: null, thing: null, attached: false }) ===
+        'explicitDeny' &&
+      residualAllows({ documents: policies, quarantine, thing, place }).length === 0
+    );
+  });
+}
+
+/** Whether the session that was live before the Deny is gone; drops it again where it is not. */
+export async function sessionIsGone(
+  deps: ContainmentDeps,
+  { thing, connection }: ContainmentSnapshot,
+): Promise<boolean> {
+  if (!connection.connected) return true;
+  const now = await deps.connections.get(thing);
+  if (!now.connected || now.connectedSince !== connection.connectedSince) return true;
+  await deps.connections.drop(thing);
+  return false;
+}
+
+export interface RefusalSeen {
+  at: string;
+  by: NonNullable<ContainmentProof['refusalSeenBy']>;
+}
+
+/** One probe after the other; an object because a look continues where the one before stopped. */
+export interface ProbeSeries {
+  kind: 'probe' | 'reprobe';
+  runId: string;
+  number: number;
+}
+
+type ProbeAnswer = 'waiting' | 'refused' | 'arrived' | 'unanswered';
+
+/**
+ * Over the still-open Jobs path the agent is asked to publish a nonce on its normal topic; whether it arrives is read from the
+ * table that the probe rule fills, since the device's own word proves nothing. Safe to retry: job id and nonce are functions
+ * of run and number, and an answered probe is read, not sent again.
+ */
+async function askProbe(
+  deps: QuarantineDeps,
+  thing: string,
+  { kind, runId, number }: ProbeSeries,
+): Promise<ProbeAnswer> {
+  const jobId = quarantineJobId(`${kind}-${number}`, runId);
+  const nonce = `${kind}-${number}-${runId}`;
+  const execution = await deps.jobs.execution(jobId, thing);
+  if (execution === null) {
+    await deps.jobs.create(jobId, thingArn(deps, thing), {
+      version: 1,
+      requestedBy: quarantineId(thing),
+      operation: 'probe',
+      nonce,
+    });
+    return 'waiting';
+  }
+  if (await deps.probes.arrived(nonce)) return 'arrived';
+  if (!isTerminal(execution.status)) return 'waiting';
+  const outcome = execution.statusDetails['probe'];
+  if (outcome === 'refused' || outcome === 'disconnected') return 'refused';
+  return outcome === 'accepted' ? 'arrived' : 'unanswered';
+}
+
+/**
+ * One look for an observed refusal: IoT logs first (the broker's word), then the probe. A probe that arrives means that the
+ * broker still acts on the old policy (AWS: 6 to 8 minutes): the session is dropped again and the next look asks anew.
+ */
+export async function lookForRefusal(
+  deps: QuarantineDeps,
+  thing: string,
+  deniedAt: string,
+  series: ProbeSeries,
+): Promise<RefusalSeen | undefined> {
+  const logged = await deps.logging.firstRefusal(thing, dataPrefix(thing), Date.parse(deniedAt));
+  if (logged !== null) return { at: isoTime(logged), by: 'iotLogs' };
+  const answer = await askProbe(deps, thing, series);
+  if (answer === 'refused') return { at: isoTime(deps.now()), by: 'probe' };
+  if (answer === 'arrived') await deps.connections.drop(thing);
+  if (answer !== 'waiting') series.number += 1;
+  return undefined;
+}
+
+/** One look for proof that a released device can publish again. */
+export async function lookForAcceptance(
+  deps: QuarantineDeps,
+  thing: string,
+  series: ProbeSeries,
+): Promise<string | undefined> {
+  const answer = await askProbe(deps, thing, series);
+  if (answer === 'arrived') return isoTime(deps.now());
+  if (answer !== 'waiting') series.number += 1;
+  return undefined;
+}
