@@ -27,11 +27,13 @@ import importlib
 import json
 import os
 import signal
-import sys
 import threading
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from settings import Settings, SettingsError, configure_ministack, read_settings
+
+if TYPE_CHECKING:
+    from emulator import Starter
 
 # In the order in which they are applied: later ones build on what earlier ones replaced.
 PATCHES = (
@@ -39,9 +41,14 @@ PATCHES = (
     "cached_iot_ca",
     "client_certificate",
     "group_policies",
+    "group_membership",
+    "effective_policies",
+    "v2_logging",
     "connections",
     "certificate_status",
-    "logging_levels",
+    "https_publish",
+    "sns_delivery",
+    "metric_alarms",
 )
 
 
@@ -55,18 +62,28 @@ def main() -> None:
         raise SystemExit(f"emulator: {error}") from None
     settings.directory.mkdir(parents=True, exist_ok=True)
     configure_ministack(settings)
-    sys.path.insert(0, str(Path(__file__).parent))
-    starters = [
-        starter
-        for name in PATCHES
-        if name not in settings.without_patches
-        and (starter := importlib.import_module(f"patches.{name}").apply(settings)) is not None
-    ]
+    starters = _apply_patches(settings)
     if settings.exit_with_stdin:
         threading.Thread(target=_exit_with_stdin, daemon=True).start()
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
     signal.signal(signal.SIGINT, lambda *_: os._exit(0))
     asyncio.run(_serve(settings, starters))
+
+
+def _apply_patches(settings: Settings) -> list[Starter]:
+    """MiniStack reads the environment at import, so nothing of it may be imported before this."""
+    from emulator import Emulator
+    from iot_log import IotLog
+    from policy_view import PolicyView
+    from sessions import remember_sockets
+
+    policies = PolicyView(settings.policy_delay_ms)
+    policies.watch()
+    remember_sockets()
+    emulator = Emulator(settings, policies, IotLog(policies))
+    wanted = [name for name in PATCHES if name not in settings.without_patches]
+    starters = [importlib.import_module(f"patches.{name}").apply(emulator) for name in wanted]
+    return [start for start in starters if start is not None]
 
 
 def _exit_with_stdin() -> None:
@@ -75,7 +92,7 @@ def _exit_with_stdin() -> None:
     os._exit(0)
 
 
-async def _serve(settings: Settings, starters: list) -> None:
+async def _serve(settings: Settings, starters: list[Starter]) -> None:
     from hypercorn.asyncio import serve
     from hypercorn.config import Config
     from ministack.app import app
@@ -99,7 +116,6 @@ async def _announce(settings: Settings) -> None:
 
     while not (iot.mtls_is_listening() and await _accepts(settings.bind_host, settings.gateway_port)):
         await asyncio.sleep(0.02)
-    (settings.directory / "iot-ca.pem").write_text(iot.get_ca_cert_pem())
     line = {
         "endpoint": f"http://{settings.bind_host}:{settings.gateway_port}",
         "region": os.environ["MINISTACK_REGION"],

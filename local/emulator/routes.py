@@ -1,4 +1,4 @@
-"""Answers API calls ahead of a MiniStack service module."""
+"""Answers API calls ahead of a MiniStack service module, or looks at them afterwards."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from types import ModuleType
 from typing import Any, Awaitable, Callable
 
-from ministack.core.responses import error_response_json
+from ministack.core.responses import error_response_json, get_account_id, get_region
 
 # MiniStack's own shape: status, headers, body.
 Response = tuple[int, dict[str, str], bytes]
@@ -22,6 +22,8 @@ class Request:
     headers: dict[str, str]
     body: bytes
     query: dict[str, str]
+    account: str
+    region: str
 
     def json(self) -> dict[str, Any]:
         """The body as an object; anything else is an empty one, as a missing body is."""
@@ -40,11 +42,10 @@ def answer_first(module: ModuleType, handler: Callable[[Request], Awaitable[Resp
     original = module.handle_request
 
     async def handle_request(
-        method: str, path: str, headers: dict[str, str], body: bytes, query_params: dict[str, Any]
+        method: str, path: str, headers: dict[str, str], body: bytes, query: dict[str, Any]
     ) -> Response:
-        request = Request(method, path, headers, body, _first_values(query_params))
-        response = await handler(request)
-        return await original(method, path, headers, body, query_params) if response is None else response
+        response = await handler(_request(method, path, headers, body, query))
+        return await original(method, path, headers, body, query) if response is None else response
 
     module.handle_request = handle_request  # type: ignore[attr-defined]
 
@@ -54,10 +55,10 @@ def after(module: ModuleType, hook: Callable[[Request, Response], Awaitable[None
     original = module.handle_request
 
     async def handle_request(
-        method: str, path: str, headers: dict[str, str], body: bytes, query_params: dict[str, Any]
+        method: str, path: str, headers: dict[str, str], body: bytes, query: dict[str, Any]
     ) -> Response:
-        response: Response = await original(method, path, headers, body, query_params)
-        await hook(Request(method, path, headers, body, _first_values(query_params)), response)
+        response: Response = await original(method, path, headers, body, query)
+        await hook(_request(method, path, headers, body, query), response)
         return response
 
     module.handle_request = handle_request  # type: ignore[attr-defined]
@@ -71,5 +72,6 @@ def invalid(message: str) -> Response:
     return error_response_json("InvalidRequestException", message, 400)
 
 
-def _first_values(query_params: dict[str, Any]) -> dict[str, str]:
-    return {name: value[0] if isinstance(value, list) else value for name, value in query_params.items()}
+def _request(method: str, path: str, headers: dict[str, str], body: bytes, query: dict[str, Any]) -> Request:
+    first = {name: value[0] if isinstance(value, list) else value for name, value in query.items()}
+    return Request(method, path, headers, body, first, get_account_id(), get_region())

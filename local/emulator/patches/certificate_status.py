@@ -7,16 +7,15 @@ Does: drops them at once. (New connects are refused by MiniStack itself.)
 
 from __future__ import annotations
 
+from emulator import Emulator
 from ministack.services import iot
-
 from routes import Request, Response, after
 from sessions import NOT_AUTHORIZED, end_session
-from settings import Settings
 
 PREFIX = "/certificates/"
 
 
-def apply(_settings: Settings) -> None:
+def apply(_emulator: Emulator) -> None:
     after(iot, _drop_sessions)
 
 

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 import ssl
 
+from emulator import Emulator
 from ministack.services import iot
 
-from settings import Settings
 
-
-def apply(_settings: Settings) -> None:
+def apply(_emulator: Emulator) -> None:
     build = iot._mtls_build_ssl_context
 
     def build_requiring_certificate() -> ssl.SSLContext:

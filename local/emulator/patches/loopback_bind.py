@@ -9,13 +9,13 @@ from __future__ import annotations
 from asyncio import base_events
 from typing import Any
 
-from settings import Settings
+from emulator import Emulator
 
 
-def apply(settings: Settings) -> None:
+def apply(emulator: Emulator) -> None:
     original = base_events.BaseEventLoop.create_server
 
     async def create_server(self: Any, factory: Any, host: Any = None, port: Any = None, **options: Any) -> Any:
-        return await original(self, factory, settings.bind_host if host == "0.0.0.0" else host, port, **options)
+        return await original(self, factory, emulator.settings.bind_host if host == "0.0.0.0" else host, port, **options)
 
     base_events.BaseEventLoop.create_server = create_server  # type: ignore[method-assign]

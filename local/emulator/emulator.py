@@ -1,0 +1,20 @@
+"""What every patch is given."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Awaitable, Callable
+
+from iot_log import IotLog
+from policy_view import PolicyView
+from settings import Settings
+
+# Awaited on the event loop before the gateway accepts its first request.
+Starter = Callable[[], Awaitable[None]]
+
+
+@dataclass(frozen=True)
+class Emulator:
+    settings: Settings
+    policies: PolicyView
+    log: IotLog
