@@ -17,8 +17,8 @@ export interface GuardView {
   containedNow: number;
   /** When things were contained without a person: one time per thing. */
   recentAutomatic: number[];
-  /** Leases of the requested things, whoever holds them, and all of the owner's. `expiresAt` is null once confirmed. */
-  leases: { thing: string; owner: string; expiresAt: number | null }[];
+  /** Leases of the requested things, whoever holds them, and all of the owner's. */
+  leases: { thing: string; owner: string }[];
   /** Distinct people whose tokens verify now for this workflow and these targets. */
   approvers: string[];
 }
@@ -106,7 +106,8 @@ function refuseRate(view: GuardView, count: number, recent: number[], now: numbe
   const surplus = recent.length + count - CAP_LIMITS.automaticPerMinute;
   const freedBy = [...recent].sort((a, b) => a - b)[surplus - 1];
   const retryAfterMs = freedBy === undefined ? null : freedBy + RATE_WINDOW_MS - now;
-  const wait = retryAfterMs === null ? '' : ` Waiting ${Math.ceil(retryAfterMs / 1000)} s helps too.`;
+  const wait =
+    retryAfterMs === null ? '' : ` Waiting ${Math.ceil(retryAfterMs / 1000)} s helps too.`;
   return refuse(
     'approvalNeeded',
     `${recent.length} devices were contained without a person in the last minute and ` +

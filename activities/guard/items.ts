@@ -1,0 +1,86 @@
+import { z } from 'zod';
+import type { ItemKey } from './table';
+
+/** A kind of item: where it lives and what its JSON must look like. Items are a boundary: people edit tables. */
+export interface ItemKind<T> {
+  schema: z.ZodType<T>;
+  name: string;
+}
+
+const time = z.number().int().nonnegative();
+
+const switchSchema = z.strictObject({
+  state: z.enum(['run', 'stop']),
+  reason: z.string(),
+  by: z.string(),
+  at: time,
+});
+
+const counterSchema = z.strictObject({
+  /** Things in all reservations together, lapsed ones too until they are reclaimed. */
+  count: z.number().int().nonnegative(),
+  /** Of the newest reservation; rises with every one. */
+  fence: z.number().int().nonnegative(),
+  /** One time per thing contained without a person, of the last minute. */
+  recentAutomatic: z.array(time),
+});
+export type Counter = z.infer<typeof counterSchema>;
+
+const fleetSchema = z.strictObject({ size: z.number().int().nonnegative() });
+
+const heldThingSchema = z.strictObject({
+  thing: z.string(),
+  /** Null once confirmed. */
+  expiresAt: time.nullable(),
+});
+export type HeldThing = z.infer<typeof heldThingSchema>;
+
+/** All that one owner holds. The lock of each thing points back here, and both change in one transaction. */
+const reservationSchema = z.strictObject({
+  fence: z.number().int().positive(),
+  things: z.array(heldThingSchema).min(1),
+  approvers: z.array(z.string()),
+});
+export type Reservation = z.infer<typeof reservationSchema>;
+
+const lockSchema = z.strictObject({ owner: z.string() });
+export type Lock = z.infer<typeof lockSchema>;
+
+const approvalsSchema = z.strictObject({
+  approvals: z.array(
+    z.strictObject({
+      /** Kept whole and verified again at every use. */
+      token: z.string(),
+      approver: z.string(),
+      jti: z.string(),
+      expiresAt: time,
+      /** An approval grants one reservation. */
+      spent: z.boolean(),
+    }),
+  ),
+});
+export type Approvals = z.infer<typeof approvalsSchema>;
+
+export const SWITCH = { schema: switchSchema, name: 'switch' };
+export const COUNTER = { schema: counterSchema, name: 'counter' };
+export const FLEET = { schema: fleetSchema, name: 'fleet size' };
+export const RESERVATION = { schema: reservationSchema, name: 'reservation' };
+export const LOCK = { schema: lockSchema, name: 'lock' };
+export const APPROVALS = { schema: approvalsSchema, name: 'approvals' };
+
+export const RESERVATIONS_PK = 'reservation';
+
+export const KEYS = {
+  switch: { pk: 'guard', sk: 'switch' },
+  counter: { pk: 'guard', sk: 'counter' },
+  fleet: { pk: 'guard', sk: 'fleet' },
+  reservation: (owner: string): ItemKey => ({ pk: RESERVATIONS_PK, sk: owner }),
+  lock: (thing: string): ItemKey => ({ pk: 'lock', sk: thing }),
+  approvals: (workflowId: string, targetHash: string): ItemKey => ({
+    pk: 'approvals',
+    sk: `${workflowId}#${targetHash}`,
+  }),
+};
+
+export const isLapsed = (held: HeldThing, now: number): boolean =>
+  held.expiresAt !== null && held.expiresAt <= now;
