@@ -1,0 +1,194 @@
+import type { Logger } from 'pino';
+import type { JobDocument } from '../../domain/device-protocol/job-document';
+import type { Backoff } from '../connection/backoff';
+import { runOperation } from '../operations/operations';
+import type { Lane, Operations } from '../operations/types';
+import type { Journal, RecordedOutcome } from '../state/journal';
+import type { JobsClient } from './client';
+import { parseJobDocument } from './document';
+import type { JobExecution, JobSummary } from './messages';
+import { reportStatus, type HeldExecution } from './report';
+
+export interface JobRunnerDependencies {
+  jobs: JobsClient;
+  journal: Journal;
+  operations: Operations;
+  /** A fresh back-off for one job's retries. */
+  retry: () => Backoff;
+  /** How long until jobs that could not be read or reported are tried again. */
+  retryLaterMs: number;
+  log: Logger;
+}
+
+type Work = { key: string; held: HeldExecution; queuedAt: number } & (
+  | { kind: 'run'; document: JobDocument; startedBefore: boolean }
+  | { kind: 'report'; outcome: RecordedOutcome }
+);
+
+/**
+ * Runs what the pending list holds, by job id: `$next` would make `contain` wait behind a long update. A notice
+ * is only a hint to read the list again. INVARIANT: an execution is in `active` from when it is found until its
+ * end is reported or given up, so that no notice, however often repeated, starts it twice.
+ */
+export class JobRunner {
+  private readonly active = new Map<string, Promise<void>>();
+  private readonly lanes: Record<Lane, Promise<void>> = {
+    containment: Promise.resolve(),
+    beside: Promise.resolve(),
+    background: Promise.resolve(),
+  };
+  private reading: Promise<void> | null = null;
+  /** Calls while the list was being read: it may have been too late for what they hint at. */
+  private hints = 0;
+  private later: NodeJS.Timeout | null = null;
+  private stopping = false;
+
+  constructor(private readonly deps: JobRunnerDependencies) {}
+
+  /**
+   * Reads the pending list and starts what is new. Resolves when what containment asks has been done; other
+   * operations may still run. Rejects where the list could not be read.
+   */
+  async refresh(): Promise<void> {
+    if (this.reading !== null) {
+      this.hints += 1;
+      return this.reading;
+    }
+    this.reading = this.readUntilQuiet();
+    try {
+      await this.reading;
+    } finally {
+      this.reading = null;
+    }
+    await this.lanes.containment;
+  }
+
+  /** For notices, which nobody waits on: a failure is tried again later. */
+  hint(): void {
+    this.refresh().catch((error: unknown) => {
+      this.deps.log.warn({ event: 'pending jobs not read', reason: String(error) });
+      this.refreshLater();
+    });
+  }
+
+  /** Starts nothing new and waits for what runs. */
+  async stop(): Promise<void> {
+    this.stopping = true;
+    if (this.later !== null) clearTimeout(this.later);
+    await Promise.all(this.active.values());
+  }
+
+  private async readUntilQuiet(): Promise<void> {
+    let hintsSeen: number;
+    do {
+      hintsSeen = this.hints;
+      const found = await this.deps.jobs.pending();
+      const fresh = found.filter((summary) => !this.active.has(keyOf(summary)));
+      const loaded = await Promise.all(fresh.map((summary) => this.tryToLoad(summary)));
+      for (const work of loaded.filter((item) => item !== null).sort(byAge)) this.begin(work);
+    } while (hintsSeen !== this.hints && !this.stopping);
+  }
+
+  /** One job that can't be read must not keep the others, containment among them, from running. */
+  private async tryToLoad(summary: JobSummary): Promise<Work | null> {
+    try {
+      return await this.load(summary);
+    } catch (error) {
+      this.deps.log.warn({ event: 'job not read', jobId: summary.jobId, reason: String(error) });
+      this.refreshLater();
+      return null;
+    }
+  }
+
+  /** Null where there is nothing to do: gone meanwhile, or another execution by now. */
+  private async load(summary: JobSummary): Promise<Work | null> {
+    const execution = await this.deps.jobs.describe(summary.jobId);
+    if (execution?.executionNumber !== summary.executionNumber) return null;
+    const key = keyOf(execution);
+    const held = { ...execution, version: execution.versionNumber };
+    const common = { key, held, queuedAt: summary.queuedAt };
+    const record = this.deps.journal.find(key);
+    if (record.outcome !== null) return { ...common, kind: 'report', outcome: record.outcome };
+    const parsed = parseJobDocument(execution.jobDocument);
+    if (!parsed.ok) {
+      const outcome = { status: 'REJECTED' as const, details: { reason: parsed.reason } };
+      return { ...common, kind: 'report', outcome };
+    }
+    return { ...common, kind: 'run', document: parsed.document, startedBefore: record.started };
+  }
+
+  private begin(work: Work): void {
+    if (this.stopping || this.active.has(work.key)) return;
+    const lane =
+      work.kind === 'run' ? this.deps.operations[work.document.operation].lane : 'beside';
+    const task = (): Promise<void> => this.carryOut(work);
+    const done = (lane === 'beside' ? task() : this.lanes[lane].then(task)).catch(
+      (error: unknown) => {
+        this.deps.log.error({ event: 'job abandoned', key: work.key, reason: String(error) });
+        this.refreshLater();
+      },
+    );
+    this.lanes[lane] = done;
+    const ended = done.finally(() => this.active.delete(work.key));
+    this.active.set(work.key, ended);
+  }
+
+  private async carryOut(work: Work): Promise<void> {
+    const outcome = work.kind === 'report' ? work.outcome : await this.execute(work);
+    if (outcome === null) return;
+    const result = await reportStatus(this.deps, work.held, outcome.status, outcome.details);
+    const { status } = outcome;
+    this.deps.log.info({ event: 'job ended', jobId: work.held.jobId, status, result });
+    if (result === 'unreported') this.refreshLater();
+  }
+
+  /** Null where the execution may not be started: cancelled, or no answer to the claim. */
+  private async execute(work: Work & { kind: 'run' }): Promise<RecordedOutcome | null> {
+    const { key, held, document, startedBefore } = work;
+    const { journal, log } = this.deps;
+    if (held.status !== 'IN_PROGRESS') {
+      const details = { operation: document.operation };
+      const claim = await reportStatus(this.deps, held, 'IN_PROGRESS', details);
+      if (claim === 'unreported') this.refreshLater();
+      if (claim !== 'reported') return null;
+    }
+    const { operation } = document;
+    log.info({ event: 'job started', jobId: held.jobId, operation, startedBefore });
+    const unrecorded = attempt(() => journal.recordStart(key));
+    const outcome = await runOperation(this.deps.operations, document, { startedBefore });
+    const problem = unrecorded ?? attempt(() => journal.recordOutcome(key, outcome));
+    if (problem !== null) log.error({ event: 'journal not written', reason: problem });
+    return outcome;
+  }
+
+  private refreshLater(): void {
+    if (this.stopping || this.later !== null) return;
+    this.later = setTimeout(() => {
+      this.later = null;
+      this.hint();
+    }, this.deps.retryLaterMs);
+    this.later.unref();
+  }
+}
+
+const keyOf = ({ jobId, executionNumber }: Pick<JobExecution, 'jobId' | 'executionNumber'>) =>
+  `${jobId}#${executionNumber}`;
+
+/** Oldest first, so that what was asked last holds; within the same second containment has the last word. */
+function byAge(a: Work, b: Work): number {
+  return a.queuedAt - b.queuedAt || Number(contains(a)) - Number(contains(b));
+}
+
+function contains(work: Work): boolean {
+  return work.kind === 'run' && work.document.operation === 'contain';
+}
+
+/** A full disk must not keep a job from being carried out and reported: the message, or null where it went well. */
+function attempt(act: () => void): string | null {
+  try {
+    act();
+    return null;
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
+  }
+}

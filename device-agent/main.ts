@@ -1,0 +1,43 @@
+import { pino } from 'pino';
+import { createAgent } from './agent';
+import { InvalidConfigError, VARIABLES, loadConfig } from './config';
+
+const HELP = `Runs one device agent until SIGTERM or SIGINT. Logs JSON lines to standard error.
+
+Usage: node device-agent.js
+
+Environment:
+${VARIABLES.map(([name, , purpose]) => `  ${name.padEnd(25)}${purpose}`).join('\n')}
+  AGENT_LOG_LEVEL          info (default), debug, warn, error
+
+The application says {"publish":{"topic","payload"}} and {"health"} on its standard output, one JSON object a
+line, and is told {"command","payload"} on its standard input.
+`;
+
+async function main(): Promise<void> {
+  if (process.argv.includes('--help')) {
+    process.stdout.write(HELP);
+    return;
+  }
+  const level = process.env['AGENT_LOG_LEVEL'] ?? 'info';
+  const log = pino({ level }, pino.destination({ dest: 2, sync: true }));
+  const agent = createAgent(loadConfig(process.env), log);
+  const stop = (): void => {
+    agent.stop().then(
+      () => process.exit(0),
+      (error: unknown) => {
+        log.error({ event: 'stop failed', reason: String(error) });
+        process.exit(1);
+      },
+    );
+  };
+  process.once('SIGTERM', stop);
+  process.once('SIGINT', stop);
+  await agent.start();
+}
+
+main().catch((error: unknown) => {
+  const problem = error instanceof InvalidConfigError ? error.message : String(error);
+  process.stderr.write(`${problem}\n`);
+  process.exit(error instanceof InvalidConfigError ? 2 : 1);
+});

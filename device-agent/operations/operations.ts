@@ -1,0 +1,51 @@
+import type { JobDocument } from '../../domain/device-protocol/job-document';
+import { createContain, type ContainDependencies } from './contain';
+import { createDiagnostics, type DiagnosticsDependencies } from './diagnostics';
+import { createProbe, type ProbeDependencies } from './probe';
+import { createResume, type ResumeDependencies } from './resume';
+import type { OperationContext, OperationOutcome, Operations } from './types';
+
+export type OperationDependencies = ContainDependencies &
+  ResumeDependencies &
+  ProbeDependencies &
+  DiagnosticsDependencies;
+
+export function createOperations(deps: OperationDependencies): Operations {
+  return {
+    contain: createContain(deps),
+    resume: createResume(deps),
+    probe: createProbe(deps),
+    diagnostics: createDiagnostics(deps),
+  };
+}
+
+/** An exception is an outcome too: a job must not stay IN_PROGRESS because its operation threw. */
+export async function runOperation(
+  operations: Operations,
+  document: JobDocument,
+  context: OperationContext,
+): Promise<OperationOutcome> {
+  try {
+    return await dispatch(operations, document, context);
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    return { status: 'FAILED', details: { reason } };
+  }
+}
+
+function dispatch(
+  operations: Operations,
+  document: JobDocument,
+  context: OperationContext,
+): Promise<OperationOutcome> {
+  switch (document.operation) {
+    case 'contain':
+      return operations.contain.run(document, context);
+    case 'resume':
+      return operations.resume.run(document, context);
+    case 'probe':
+      return operations.probe.run(document, context);
+    case 'diagnostics':
+      return operations.diagnostics.run(document, context);
+  }
+}

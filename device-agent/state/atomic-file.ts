@@ -1,0 +1,31 @@
+import { closeSync, fsyncSync, mkdirSync, openSync, renameSync, writeSync } from 'node:fs';
+import { dirname } from 'node:path';
+
+/**
+ * Replaces a file so that a power cut leaves either the old content or the new, never a part: written beside it,
+ * flushed, renamed over it, and the folder flushed, without which the rename itself may be lost.
+ */
+export function writeFileAtomically(path: string, content: string): void {
+  const folder = dirname(path);
+  mkdirSync(folder, { recursive: true });
+  const temporary = `${path}.tmp`;
+  withFile(temporary, 'w', (file) => {
+    writeSync(file, content);
+    fsyncSync(file);
+  });
+  renameSync(temporary, path);
+  withFile(folder, 'r', fsyncSync);
+}
+
+function withFile(path: string, flags: string, use: (file: number) => void): void {
+  const file = openSync(path, flags, 0o600);
+  try {
+    use(file);
+  } finally {
+    closeSync(file);
+  }
+}
+
+export function isMissing(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === 'ENOENT';
+}
