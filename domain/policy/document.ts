@@ -25,7 +25,10 @@ export type Statement = z.infer<typeof statement>;
 
 const policyDocument = z.looseObject({
   Version: z.string().optional(),
-  Statement: z.union([z.array(statement), statement.transform((only) => [only])]),
+  Statement: z.preprocess(
+    (value) => (Array.isArray(value) ? (value as unknown[]) : [value]),
+    z.array(statement),
+  ),
 });
 
 /** Not retryable: the text is not a policy document. Names the field. */

@@ -74,14 +74,14 @@ const MOST_STATES = 20_000;
  */
 export function containment(required: readonly Glob[], covers: readonly Glob[]): Containment {
   const patterns = [...required, ...covers];
-  const alphabet = alphabetOf(patterns);
+  const other = unnamedCharacter(patterns);
   const seen = new Set<string>();
   let frontier = [{ text: '', reached: patterns.map(begin) }];
   while (frontier.length > 0) {
     const next: typeof frontier = [];
     for (const { text, reached } of frontier) {
       if (isWitness(patterns, reached, required.length)) return { covered: false, witness: text };
-      for (const char of alphabet) {
+      for (const char of candidates(patterns, reached, required.length, other)) {
         const state = advance(patterns, reached, required.length, char);
         if (state === null) continue;
         const key = state.map((positions) => positions.join(',')).join(';');
@@ -104,6 +104,26 @@ function isWitness(
   return patterns.every((pattern, i) => accepts(pattern, reached[i] ?? []) === i < required);
 }
 
+/**
+ * The characters worth trying next: those that a pattern waits for, and one that stands for every other. Where a
+ * required pattern stands at literals only, nothing else can follow.
+ */
+function candidates(
+  patterns: readonly Glob[],
+  reached: readonly Reached[],
+  required: number,
+  other: string,
+): Iterable<string> {
+  const all = new Set([other]);
+  for (const [i, pattern] of patterns.entries()) {
+    const tokens = (reached[i] ?? []).flatMap((at) => pattern[at] ?? []);
+    const chars = tokens.flatMap((token) => (token.kind === 'literal' ? token.char : []));
+    if (i < required && chars.length === tokens.length) return new Set(chars);
+    for (const char of chars) all.add(char);
+  }
+  return all;
+}
+
 /** null: no text with this beginning can be a witness. */
 function advance(
   patterns: readonly Glob[],
@@ -121,12 +141,15 @@ function advance(
   return state;
 }
 
-/** All characters the patterns name, after one that none of them does: it stands for every other character. */
-function alphabetOf(patterns: readonly Glob[]): string[] {
+/** A character that no pattern names, so that all such behave alike. */
+function unnamedCharacter(patterns: readonly Glob[]): string {
   const named = new Set<string>();
   for (const pattern of patterns) {
     for (const token of pattern) if (token.kind === 'literal') named.add(token.char);
   }
-  const other = Array.from('xyzqwjkXYZQWJK0123456789~!@%&').find((char) => !named.has(char));
-  return [other ?? '\u{1F512}', ...named];
+  const readable = Array.from('xyzqwjkXYZQWJK0123456789').find((char) => !named.has(char));
+  if (readable !== undefined) return readable;
+  let code = 0x4e00;
+  while (named.has(String.fromCharCode(code))) code++;
+  return String.fromCharCode(code);
 }

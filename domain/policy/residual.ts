@@ -21,29 +21,35 @@ export interface ResidualInput {
  * decided exactly; conditions of an Allow are taken to hold, so the answer errs on the side of detaching.
  */
 export function residualAllows(input: ResidualInput): ResidualAllow[] {
-  const facts = ownFacts(input);
+  const texts = input.documents.map(({ document }) => document);
+  const bound = clientIdRuleHolds(texts, input);
   const denies = parseDocument(input.quarantine).filter(isPlainDeny);
   return input.documents.flatMap(({ policy, document }) =>
     parseDocument(document)
       .filter((statement) => statement.Effect === 'Allow')
-      .flatMap((statement) => residualsOf(statement, facts, denies, input))
+      .flatMap((statement) =>
+        residualsOf(statement, statementFacts(statement, bound, input.thing), denies, input),
+      )
       .map((residual) => ({ policy, ...residual })),
   );
 }
 
-/** The device chooses its client id freely unless the documents bind it to the thing's name. */
-function ownFacts({ documents, thing, place }: ResidualInput): Facts {
-  const bound = clientIdRuleHolds(
-    documents.map(({ document }) => document),
-    { thing, place },
-  );
-  const clientId: Fact = bound ? { known: thing } : 'unknown';
+/**
+ * A variable is worth the device's own name only where the device can't choose it: the documents bind its client id,
+ * or, for the thing's name, the statement asks for `IsAttached`. Otherwise it may be anything.
+ */
+function statementFacts(statement: Statement, bound: boolean, thing: string): Facts {
+  const own: Fact = { known: thing };
+  const attachedOnly = conditionsHold(statement.Condition, unattached) === 'no';
   const known: Record<string, Fact> = {
-    'iot:clientid': clientId,
-    'iot:connection.thing.thingname': { known: thing },
+    'iot:clientid': bound ? own : 'unknown',
+    'iot:connection.thing.thingname': bound || attachedOnly ? own : 'unknown',
   };
   return (key) => known[key.toLowerCase()] ?? 'unknown';
 }
+
+const unattached: Facts = (key) =>
+  key.toLowerCase() === 'iot:connection.thing.isattached' ? { known: 'false' } : 'unknown';
 
 /** Only a Deny that holds for every connection, HTTPS too, can be relied on. */
 const isPlainDeny = (statement: Statement): boolean =>
@@ -119,12 +125,10 @@ export function clientIdRuleHolds(
     glob(policyArn(place, `client/${thing}`)),
     ...deniedGlobs(statements.filter(isPlainDeny), 'iot:Connect'),
   ];
-  const foreign: Facts = (key) =>
-    key.toLowerCase() === 'iot:connection.thing.isattached' ? { known: 'false' } : 'unknown';
   return statements
     .filter((statement) => statement.Effect === 'Allow' && actionMatches(statement, 'iot:Connect'))
-    .filter((statement) => conditionsHold(statement.Condition, foreign) !== 'no')
-    .flatMap((statement) => patternsOf(statement, foreign))
+    .filter((statement) => conditionsHold(statement.Condition, unattached) !== 'no')
+    .flatMap((statement) => patternsOf(statement, unattached))
     .every(
       ([, pattern]) => containment([pattern, glob(policyArn(place, 'client/*'))], covers).covered,
     );
