@@ -24,7 +24,12 @@ const itemSchema = z.object({
  * Safe to retry, also after a lost answer: the SDK's own retries carry one client request token, and a later attempt is
  * conditional on versions that the first one changed.
  */
-export function createGuardTable(dynamo: DynamoDBClient, tableName: string): GuardTable {
+export function createGuardTable(
+  dynamo: DynamoDBClient,
+  tableName: string,
+  { callTimeoutMs = CALL_TIMEOUT_MS } = {},
+): GuardTable {
+  const inTime = () => ({ abortSignal: AbortSignal.timeout(callTimeoutMs) });
   return {
     async read(keys) {
       const gets = keys.map((key) => ({ Get: { TableName: tableName, Key: marshalKey(key) } }));
@@ -37,23 +42,7 @@ export function createGuardTable(dynamo: DynamoDBClient, tableName: string): Gua
       });
     },
 
-    async list(pk) {
-      const items: StoredItem[] = [];
-      let from: Record<string, AttributeValue> | undefined;
-      do {
-        const command = new QueryCommand({
-          TableName: tableName,
-          ConsistentRead: true,
-          KeyConditionExpression: 'pk = :pk',
-          ExpressionAttributeValues: { ':pk': { S: pk } },
-          ...(from !== undefined && { ExclusiveStartKey: from }),
-        });
-        const page = await dynamo.send(command, inTime());
-        items.push(...(page.Items ?? []).map(unmarshal));
-        from = page.LastEvaluatedKey;
-      } while (from !== undefined);
-      return items;
-    },
+    list: (pk) => listAll(dynamo, tableName, pk, inTime),
 
     async write(writes) {
       const command = new TransactWriteItemsCommand({
@@ -65,7 +54,28 @@ export function createGuardTable(dynamo: DynamoDBClient, tableName: string): Gua
   };
 }
 
-const inTime = () => ({ abortSignal: AbortSignal.timeout(CALL_TIMEOUT_MS) });
+async function listAll(
+  dynamo: DynamoDBClient,
+  tableName: string,
+  pk: string,
+  inTime: () => { abortSignal: AbortSignal },
+): Promise<StoredItem[]> {
+  const items: StoredItem[] = [];
+  let from: Record<string, AttributeValue> | undefined;
+  do {
+    const command = new QueryCommand({
+      TableName: tableName,
+      ConsistentRead: true,
+      KeyConditionExpression: 'pk = :pk',
+      ExpressionAttributeValues: { ':pk': { S: pk } },
+      ...(from !== undefined && { ExclusiveStartKey: from }),
+    });
+    const page = await dynamo.send(command, inTime());
+    items.push(...(page.Items ?? []).map(unmarshal));
+    from = page.LastEvaluatedKey;
+  } while (from !== undefined);
+  return items;
+}
 
 function toTransactItem(table: string, write: GuardWrite): TransactWriteItem {
   const shared = { TableName: table, ...condition(write.expected) };
