@@ -8,8 +8,8 @@ import {
   type ServerResponse,
 } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import type { Writable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { hold, sendHeld, type Held } from './held-body';
 import { decodeCall, parseJson, type DecodedCall } from './aws-call';
 
 /** One call as it passed through the proxy. `status` is null until AWS has answered. */
@@ -68,8 +68,6 @@ export interface AwsProxy {
   stop(): Promise<void>;
 }
 
-/** Bodies are held in memory up to here, so that hooks see a whole call; the rest streams through. */
-const HELD_BYTES = 1024 * 1024;
 /** Below the idle time-out of the emulator's HTTP server, so that a reused connection is a live one. */
 const IDLE_MS = 3000;
 const HOP_BY_HOP = ['connection', 'keep-alive', 'proxy-connection', 'transfer-encoding', 'expect'];
@@ -166,34 +164,6 @@ function createRecorder() {
   };
 }
 
-interface Held {
-  bytes: Buffer;
-  /** The whole body is in `bytes`. */
-  complete: boolean;
-}
-
-/** Reads a body up to the limit and leaves the rest of a longer one in the paused stream. */
-async function hold(stream: IncomingMessage): Promise<Held> {
-  const chunks: Buffer[] = [];
-  let length = 0;
-  return new Promise((resolve, reject) => {
-    const settleHeld = (complete: boolean): void => {
-      stream.off('data', take);
-      if (!complete) stream.pause();
-      resolve({ bytes: Buffer.concat(chunks), complete });
-    };
-    const take = (chunk: Buffer): void => {
-      chunks.push(chunk);
-      length += chunk.length;
-      if (length >= HELD_BYTES) settleHeld(false);
-    };
-    stream.on('data', take);
-    stream.once('end', () => settleHeld(true));
-    stream.once('error', reject);
-    stream.once('close', () => reject(new Error('connection closed in the middle of a body')));
-  });
-}
-
 async function ask(
   interceptors: Iterable<Interceptor>,
   question: (one: Interceptor) => Promise<Verdict> | Verdict,
@@ -247,13 +217,6 @@ async function forward(task: Forward, isRetry = false): Promise<IncomingMessage>
     });
     sendHeld(out, held, req);
   });
-}
-
-/** An empty body is not written at all: a write would turn a GET into a request with a body. */
-function sendHeld(to: Writable, held: Held, rest: IncomingMessage): void {
-  if (held.bytes.length > 0) to.write(held.bytes);
-  if (held.complete) to.end();
-  else rest.pipe(to);
 }
 
 function endToEnd(headers: IncomingHttpHeaders): IncomingHttpHeaders {
