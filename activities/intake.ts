@@ -13,7 +13,7 @@ export interface RunbookStart {
 
 export interface IntakeDeps {
   /** Update-with-start: an open run receives the alarm, otherwise one is started that does. Idempotent by `updateId`. */
-  startOrTell(start: RunbookStart): Promise<'started' | 'told'>;
+  startOrTell(start: RunbookStart): Promise<void>;
 }
 
 export type IntakeActivities = ReturnType<typeof createIntakeActivities>;
@@ -21,9 +21,13 @@ export type IntakeActivities = ReturnType<typeof createIntakeActivities>;
 export function createIntakeActivities(deps: IntakeDeps) {
   return {
     /** Hands one alarm to the device's runbook. Safe to retry: the device's id is the lock and the event's id the Update's. */
-    async deliverAlarm({ alarm, route, eventId }: AlarmIntakeInput & { eventId: string }) {
+    async deliverAlarm({
+      alarm,
+      route,
+      eventId,
+    }: AlarmIntakeInput & { eventId: string }): Promise<void> {
       try {
-        return await deps.startOrTell({
+        await deps.startOrTell({
           workflowId: quarantineId(route.thing),
           input: {
             thing: route.thing,

@@ -27,7 +27,11 @@ import {
 import { restoreDevice, revertLogLevel } from './restore';
 import { readDevice, takeSnapshot } from './snapshot';
 
-export type QuarantineActivities = ReturnType<typeof createQuarantineActivities>;
+export type QuarantineActivities = ReturnType<typeof resolving> &
+  ReturnType<typeof reading> &
+  ReturnType<typeof containing> &
+  ReturnType<typeof shipping> &
+  ReturnType<typeof watching>;
 
 export interface ReserveTargets {
   workflowId: string;
@@ -44,17 +48,16 @@ export interface Contained {
 /** How often the watches look: quickly at first, then gently, since AWS allows 10 job reads a second for the account. */
 const PROVING = { firstMs: 200, maxMs: 30_000 };
 
-/** Every activity of the quarantine runbook, whatever queue it runs on. */
-export function createQuarantineActivities(deps: QuarantineDeps) {
-  return {
-    ...planning(deps),
-    ...acting(deps),
-    ...watching(deps),
-    ...guarding(deps),
-  };
-}
+/** The quarantine runbook's activities by the queue of their power. */
+export const createQuarantineActivities = (deps: QuarantineDeps) => ({
+  runbooks: resolving(deps),
+  read: reading(deps),
+  contain: containing(deps),
+  ship: shipping(deps),
+  watch: watching(deps),
+});
 
-function planning(deps: QuarantineDeps) {
+function resolving(deps: QuarantineDeps) {
   return {
     /** Checks and pins the input. A local activity: it only reads, and history keeps the answer. */
     resolve: (request: { input: unknown; workflowId: string }) =>
@@ -71,7 +74,11 @@ function planning(deps: QuarantineDeps) {
         if (!resolution.ok || issues.length > 0) throw invalidInput(issues);
         return resolution.plan;
       }),
+  };
+}
 
+function reading(deps: QuarantineDeps) {
+  return {
     snapshot: (thing: string) => attempt('snapshot', () => takeSnapshot(deps, thing)),
 
     planContainment: (snapshot: ContainmentSnapshot): Promise<DryRunPlan> =>
@@ -118,8 +125,9 @@ function guarding(deps: QuarantineDeps) {
   };
 }
 
-function acting(deps: QuarantineDeps) {
+function containing(deps: QuarantineDeps) {
   return {
+    ...guarding(deps),
     /** Deny, DEBUG, disconnect: one step because every round trip between them is the device's. */
     contain: ({
       record,
@@ -141,13 +149,6 @@ function acting(deps: QuarantineDeps) {
         await deps.guard.assertMayAct(request.lease);
         await deactivateCertificates(deps, request.snapshot);
       }),
-    sendJob: (job: SendJobInput): Promise<void> =>
-      attempt(`send job ${job.jobId}`, () => sendJob(deps, job)),
-    cancelOtherJobs: (request: { thing: string; lease: Lease }): Promise<string[]> =>
-      attempt('cancel other jobs', async () => {
-        await deps.guard.assertMayAct(request.lease);
-        return cancelOtherJobs(deps, request.thing);
-      }),
     /** Never asks the guard: undoing must work when the switch is at stop. Idempotent. */
     restore: (request: { snapshot: ContainmentSnapshot; jobIds: string[] }): Promise<void> =>
       attempt('restore', async () => {
@@ -156,6 +157,18 @@ function acting(deps: QuarantineDeps) {
       }),
     revertLogLevel: (snapshot: ContainmentSnapshot): Promise<void> =>
       attempt('revert the log level', () => revertLogLevel(deps, snapshot)),
+  };
+}
+
+function shipping(deps: QuarantineDeps) {
+  return {
+    sendJob: (job: SendJobInput): Promise<void> =>
+      attempt(`send job ${job.jobId}`, () => sendJob(deps, job)),
+    cancelOtherJobs: (request: { thing: string; lease: Lease }): Promise<string[]> =>
+      attempt('cancel other jobs', async () => {
+        await deps.guard.assertMayAct(request.lease);
+        return cancelOtherJobs(deps, request.thing);
+      }),
   };
 }
 

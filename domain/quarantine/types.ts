@@ -139,8 +139,14 @@ export interface QuarantineResult {
   summary: string;
   level: ContainmentLevel;
   proof: ContainmentProof | null;
+  /** When the device's own agent said so; null where it never answered. */
+  applicationStoppedAt: string | null;
+  /** After release: when a publish of the device was seen to arrive. */
+  canPublishAgainAt: string | null;
   escalated: boolean;
   alarms: number;
+  /** What people decided, and what of it was refused. */
+  decisions: string[];
   /** Dry run only. */
   plan?: DryRunPlan;
 }

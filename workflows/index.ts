@@ -1,0 +1,3 @@
+/** What the workflow worker bundles: one export per runbook, named as a responder types it. */
+export { alarmIntake } from './alarm-intake';
+export { quarantine } from './quarantine';

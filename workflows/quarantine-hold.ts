@@ -1,0 +1,132 @@
+import { ApplicationFailure, condition, sleep, workflowInfo } from '@temporalio/workflow';
+import { quarantineJobId } from '../domain/ids';
+import { containmentLevel, type ContainmentSnapshot } from '../domain/quarantine/types';
+import type { Decision, Run } from './quarantine-state';
+import { refresh, show } from './quarantine-view';
+
+/** Rung by rung, for as long as it takes: an offline device is proven at its next connect. */
+export function watchProof(run: Run, snapshot: ContainmentSnapshot, deniedAt: string): void {
+  const { state, steps, background } = run;
+  const { thing } = snapshot;
+  const { runId } = workflowInfo();
+  background.start('reading the documents back', async () => {
+    const { deniedByDocumentsAt } = await steps.verifyContained(snapshot);
+    state.proof = state.proof && { ...state.proof, deniedByDocumentsAt };
+    refresh(state);
+  });
+  background.start('looking for a refusal', async () => {
+    const seen = await steps.seeRefusal({ thing, deniedAt, runId });
+    state.proof = state.proof && {
+      ...state.proof,
+      refusalSeenAt: seen.at,
+      refusalSeenBy: seen.by,
+    };
+    refresh(state);
+  });
+}
+
+/** Holds the device until a person releases it; returns with the snapshot restored. */
+export async function hold(run: Run, snapshot: ContainmentSnapshot): Promise<void> {
+  const { state, plan, background, steps } = run;
+  background.start('waiting for the application to stop', async () => {
+    const jobId = quarantineJobId('contain', workflowInfo().runId);
+    const { status } = await steps.awaitJob({ thing: snapshot.thing, jobId });
+    if (status === 'SUCCEEDED') state.applicationStoppedAt = isoTime(Date.now());
+    else state.log.push(`the device answered the contain job with ${status}`);
+    refresh(state);
+  });
+  background.start('ending DEBUG logging', async () => {
+    await sleep(plan.debugLogsForMs, { summary: 'DEBUG logging ends' });
+    await steps.revertLogLevel(snapshot);
+  });
+  await condition(
+    () => state.proof?.refusalSeenAt != null || state.decisions.length > 0,
+    plan.proveWithinMs,
+    { summary: 'Time to see a refusal' },
+  );
+  state.holdUntil = Date.now() + plan.holdForMs;
+  for (;;) {
+    const decision = await nextDecision(run);
+    if (await carryOut(run, snapshot, decision)) return;
+  }
+}
+
+/** Waits for a person; a hold that ran out stays contained and says that a decision is overdue. */
+async function nextDecision({ state }: Run): Promise<Decision> {
+  for (;;) {
+    const decision = state.decisions.shift();
+    if (decision !== undefined) return decision;
+    const waiting = () => state.decisions.length > 0;
+    const left = (state.holdUntil ?? 0) - Date.now();
+    const until = isoTime(state.holdUntil ?? 0);
+    if (left <= 0) {
+      show(
+        state,
+        'overdue',
+        `a decision is overdue since ${until}: release, extendHold or escalate`,
+      );
+      await condition(waiting);
+    } else {
+      const level = state.proof && containmentLevel(state.proof);
+      show(state, 'holding', `${level ?? ''}; a person decides before ${until}`);
+      await condition(waiting, left, { summary: 'Hold' });
+    }
+  }
+}
+
+/** True once the device is released. A decision that can't be carried out is answered with why, and the hold goes on. */
+async function carryOut(
+  run: Run,
+  snapshot: ContainmentSnapshot,
+  decision: Decision,
+): Promise<boolean> {
+  const { state } = run;
+  const { by, reason } = decision.request;
+  state.log.push(`${isoTime(Date.now())} ${decision.kind} by ${by}: ${reason}`);
+  switch (decision.kind) {
+    case 'extendHold':
+      state.holdUntil = Date.now() + decision.holdForMs;
+      decision.answer(`held until ${isoTime(state.holdUntil)}`);
+      return false;
+    case 'escalate':
+      await escalate(run, snapshot);
+      decision.answer('every certificate is INACTIVE');
+      return false;
+    case 'release':
+      return release(run, snapshot, decision);
+  }
+}
+
+async function escalate({ state, steps }: Run, snapshot: ContainmentSnapshot): Promise<void> {
+  if (state.lease === null) throw new Error('a held device has a lease');
+  state.escalated = true;
+  await steps.escalate({ snapshot, lease: state.lease });
+}
+
+async function release(
+  { state, steps, background }: Run,
+  snapshot: ContainmentSnapshot,
+  decision: Decision,
+): Promise<boolean> {
+  const drift = await steps.driftSince({ snapshot, escalated: state.escalated });
+  if (drift.length > 0) {
+    state.log.push(`release refused: ${drift.join('; ')}`);
+    decision.refuse(
+      ApplicationFailure.nonRetryable(
+        `somebody changed the device since it was contained, so it can't be restored exactly: ${drift.join('; ')}. Undo that, then release again`,
+        'ReleaseRefused',
+      ),
+    );
+    return false;
+  }
+  show(state, 'releasing', 'restore the snapshot');
+  await background.stop();
+  await steps.restore({ snapshot, jobIds: deviceJobs() });
+  decision.answer('restored exactly as it was; next it must be seen to publish again');
+  return true;
+}
+
+/** Jobs that must not reach the device any more once it is given back. */
+export const deviceJobs = (): string[] => [quarantineJobId('contain', workflowInfo().runId)];
+
+export const isoTime = (ms: number): string => new Date(ms).toISOString();

@@ -1,0 +1,86 @@
+import type { Alarm } from '../domain/alarm/types';
+import type { Lease } from '../domain/guard/types';
+import type {
+  ContainmentProof,
+  ContainmentSnapshot,
+  EscalateRequest,
+  ExtendHoldRequest,
+  QuarantinePhase,
+  QuarantinePlan,
+  ReleaseRequest,
+} from '../domain/quarantine/types';
+import type { Background } from './background';
+import type { Steps } from './quarantine-steps';
+import type { Undo } from './undo';
+
+/** What one run carries through its steps. */
+export interface Run {
+  state: QuarantineState;
+  plan: QuarantinePlan;
+  steps: Steps;
+  undo: Undo;
+  background: Background;
+}
+
+/** A responder's decision on a held device, answered once it is carried out. */
+export type Decision = {
+  answer(text: string): void;
+  refuse(err: Error): void;
+} & (
+  | { kind: 'release'; request: ReleaseRequest }
+  | { kind: 'extendHold'; request: ExtendHoldRequest; holdForMs: number }
+  | { kind: 'escalate'; request: EscalateRequest }
+);
+
+/** Where a run stands: what the Updates look at and what Temporal UI shows. Times are epoch milliseconds. */
+export interface QuarantineState {
+  readonly thing: string;
+  phase: QuarantinePhase;
+  /** What happens next and when, one sentence. */
+  next: string;
+  plan: QuarantinePlan | null;
+  snapshot: ContainmentSnapshot | null;
+  lease: Lease | null;
+  /** What approvers sign. */
+  targets: string[];
+  targetHash: string;
+  approvers: string[];
+  /** Why the guard said no; empty while it did not. */
+  refusal: string;
+  proof: ContainmentProof | null;
+  escalated: boolean;
+  applicationStoppedAt: string | null;
+  canPublishAgainAt: string | null;
+  cancelledJobs: string[];
+  holdUntil: number | null;
+  /** Ids of alarm events received, so that a repeated one counts once. */
+  alarmEvents: string[];
+  /** An alarm that came during probation. */
+  relapse: Alarm | null;
+  decisions: Decision[];
+  /** Decisions taken so far, for the record. */
+  log: string[];
+}
+
+export const openState = (thing: string): QuarantineState => ({
+  thing,
+  phase: 'resolving',
+  next: 'check the input',
+  plan: null,
+  snapshot: null,
+  lease: null,
+  targets: [thing],
+  targetHash: '',
+  approvers: [],
+  refusal: '',
+  proof: null,
+  escalated: false,
+  applicationStoppedAt: null,
+  canPublishAgainAt: null,
+  cancelledJobs: [],
+  holdUntil: null,
+  alarmEvents: [],
+  relapse: null,
+  decisions: [],
+  log: [],
+});

@@ -1,0 +1,149 @@
+import {
+  ApplicationFailure,
+  defineQuery,
+  defineUpdate,
+  setHandler,
+  workflowInfo,
+} from '@temporalio/workflow';
+import type { Alarm } from '../domain/alarm/types';
+import { parseDuration } from '../domain/duration';
+import type {
+  ApproveRequest,
+  EscalateRequest,
+  ExtendHoldRequest,
+  QuarantinePhase,
+  ReleaseRequest,
+} from '../domain/quarantine/types';
+import { UPDATES } from '../domain/temporal';
+import type { Decision, QuarantineState } from './quarantine-state';
+import type { Steps } from './quarantine-steps';
+import { refresh } from './quarantine-view';
+
+export const alarmUpdate = defineUpdate<string, [{ alarm: Alarm; eventId: string }]>(UPDATES.alarm);
+export const approveUpdate = defineUpdate<string, [ApproveRequest]>(UPDATES.approve);
+export const releaseUpdate = defineUpdate<string, [ReleaseRequest]>(UPDATES.release);
+export const extendHoldUpdate = defineUpdate<string, [ExtendHoldRequest]>(UPDATES.extendHold);
+export const escalateUpdate = defineUpdate<string, [EscalateRequest]>(UPDATES.escalate);
+/** What an approver is asked to sign. */
+export const approvalTargetQuery = defineQuery<{ targetHash: string; targets: string[] }>(
+  'approvalTarget',
+);
+
+const HELD: QuarantinePhase[] = ['proving', 'holding', 'overdue'];
+const MAX_ALARM_EVENTS = 1000;
+const MAX_HOLD_MS = 30 * 24 * 60 * 60 * 1000;
+
+/** Set before anything is awaited: the Update that starts a run must be accepted even where its input is then refused. */
+export function hearAlarms(state: QuarantineState): void {
+  setHandler(alarmUpdate, (request) => receiveAlarm(state, request));
+}
+
+/** A validator's refusal leaves no event; its text is what the responder reads. */
+export function hearResponders(state: QuarantineState, steps: Steps): void {
+  setHandler(approvalTargetQuery, () => ({ targetHash: state.targetHash, targets: state.targets }));
+  setHandler(approveUpdate, (request) => approve(state, steps, request), {
+    validator: (request) => {
+      requireText(request, ['token']);
+      if (state.phase !== 'awaitingApproval')
+        refuse(`nothing awaits approval: the phase is ${state.phase}`);
+    },
+  });
+  setHandler(releaseUpdate, (request) => decide(state, { kind: 'release', request }), {
+    validator: (request) => requireHeld(state, request),
+  });
+  setHandler(escalateUpdate, (request) => decide(state, { kind: 'escalate', request }), {
+    validator: (request) => {
+      requireHeld(state, request);
+      if (state.escalated) refuse('the certificates are INACTIVE already');
+    },
+  });
+  setHandler(
+    extendHoldUpdate,
+    (request) =>
+      decide(state, {
+        kind: 'extendHold',
+        request,
+        holdForMs: parseDuration(request.holdFor) ?? 0,
+      }),
+    {
+      validator: (request: ExtendHoldRequest) => {
+        requireHeld(state, request, ['holdFor']);
+        const ms = parseDuration(request.holdFor);
+        if (ms === null || ms < 1000 || ms > MAX_HOLD_MS)
+          refuse('holdFor: must be a duration of 1 second to 30 days, such as `4 hours`');
+      },
+    },
+  );
+}
+
+function receiveAlarm(
+  state: QuarantineState,
+  { alarm, eventId }: { alarm: Alarm; eventId: string },
+): string {
+  if (!state.alarmEvents.includes(eventId) && state.alarmEvents.length < MAX_ALARM_EVENTS) {
+    state.alarmEvents.push(eventId);
+    if (state.phase === 'probation') state.relapse = alarm;
+    refresh(state);
+  }
+  return state.phase;
+}
+
+async function approve(
+  state: QuarantineState,
+  steps: Steps,
+  { token }: ApproveRequest,
+): Promise<string> {
+  state.approvers = await steps.approve({
+    token,
+    workflowId: workflowInfo().workflowId,
+    things: state.targets,
+    requestedBy: state.plan?.requestedBy ?? '',
+  });
+  refresh(state);
+  return `approved so far by ${state.approvers.join(', ')}`;
+}
+
+type Asked = Decision extends infer D
+  ? D extends Decision
+    ? Omit<D, 'answer' | 'refuse'>
+    : never
+  : never;
+
+/** Hands the decision to the runbook's main line, one at a time and in order. */
+const decide = (state: QuarantineState, asked: Asked): Promise<string> =>
+  new Promise((answer, refuse) => {
+    state.decisions.push({ ...asked, answer, refuse });
+  });
+
+function requireHeld(state: QuarantineState, request: unknown, more: string[] = []): void {
+  requireText(request, ['by', 'reason', ...more]);
+  if (!HELD.includes(state.phase))
+    refuse(
+      `the device is not held: the phase is ${state.phase}${state.next && `, next: ${state.next}`}`,
+    );
+}
+
+/** One object with exactly these non-empty text fields: anything else names each field that is wrong. */
+function requireText(request: unknown, fields: string[]): void {
+  const given = typeof request === 'object' && request !== null ? request : {};
+  const issues = [
+    ...fields
+      .filter((field) => {
+        const value: unknown = Reflect.get(given, field);
+        return typeof value !== 'string' || value.trim() === '' || value.length > 4096;
+      })
+      .map((field) => `${field}: must be a text`),
+    ...Object.keys(given)
+      .filter((field) => !fields.includes(field))
+      .map((field) => `${field}: is not a field of this Update`),
+  ];
+  if (issues.length > 0)
+    refuse(`${issues.join('; ')}. Give one JSON object with ${fields.join(', ')}`);
+}
+
+/** The stack would only be noise in Temporal UI. */
+function refuse(why: string): never {
+  const failure = ApplicationFailure.nonRetryable(why, 'Refused');
+  failure.stack = '';
+  throw failure;
+}

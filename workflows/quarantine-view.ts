@@ -1,0 +1,105 @@
+import { defineSearchAttributeKey, SearchAttributeType } from '@temporalio/common';
+import { setCurrentDetails, upsertSearchAttributes } from '@temporalio/workflow';
+import type { SearchAttribute } from '../domain/temporal';
+import {
+  containmentLevel,
+  type QuarantineOutcome,
+  type QuarantinePhase,
+} from '../domain/quarantine/types';
+import type { QuarantineState } from './quarantine-state';
+
+/** Moves the run on and shows it. The phase is a search attribute too, since current details need a live worker. */
+export function show(state: QuarantineState, phase: QuarantinePhase, next: string): void {
+  const moved = state.phase !== phase;
+  state.phase = phase;
+  state.next = next;
+  if (moved) label({ IotPhase: phase });
+  refresh(state);
+}
+
+/** Shows what changed within the phase. */
+export function refresh(state: QuarantineState): void {
+  setCurrentDetails(details(state));
+}
+
+export function showOpening(state: QuarantineState): void {
+  const { plan, thing } = state;
+  label({
+    IotThing: thing,
+    IotRunbook: 'quarantine',
+    IotPhase: state.phase,
+    ...(plan && { IotSeverity: plan.severity, IotIncident: incidentOf(state) }),
+  });
+  refresh(state);
+}
+
+export function showOutcome(state: QuarantineState, outcome: QuarantineOutcome): void {
+  state.phase = 'closed';
+  state.next = 'nothing: this run is over';
+  label({ IotPhase: 'closed', IotOutcome: outcome });
+  refresh(state);
+}
+
+const incidentOf = (state: QuarantineState): string => `device/${state.thing}`;
+
+function label(values: Partial<Record<SearchAttribute, string>>): void {
+  upsertSearchAttributes(
+    Object.entries(values).map(([name, value]) => ({
+      key: defineSearchAttributeKey(name, SearchAttributeType.KEYWORD),
+      value,
+    })),
+  );
+}
+
+function details(state: QuarantineState): string {
+  const { plan, proof, snapshot } = state;
+  const level = proof ? containmentLevel(proof) : 'not contained';
+  const rows: [string, string | null][] = [
+    ['requested', proof?.requestedAt ?? null],
+    ['denied by documents', proof?.deniedByDocumentsAt ?? null],
+    ['disconnected', proof?.disconnectedAt ?? null],
+    [
+      `refusal seen${proof?.refusalSeenBy ? ` (${proof.refusalSeenBy})` : ''}`,
+      proof?.refusalSeenAt ?? null,
+    ],
+    ['application stopped', state.applicationStoppedAt],
+    ['can publish again', state.canPublishAgainAt],
+  ];
+  return [
+    `## ${plain(state.thing)}: ${level}`,
+    `**Phase** ${state.phase} · **Next** ${plain(state.next)}`,
+    plan &&
+      `**Why** ${plain(plan.reason)} (asked by ${plain(plan.requestedBy)}, severity ${plan.severity})`,
+    '| step | when |\n|---|---|',
+    ...rows.map(([step, at]) => `| ${step} | ${at ?? '–'} |`),
+    '',
+    state.phase === 'awaitingApproval' &&
+      `**Approve** with \`npm run guard -- approve quarantine/${state.thing} --as <you>\`, then send its token by Update \`approve\`. Targets: ${state.targets.join(', ')}; hash \`${state.targetHash}\`; approved so far: ${state.approvers.join(', ') || 'nobody'}`,
+    state.escalated &&
+      '**Escalated**: the certificates are INACTIVE, so the Jobs path is closed too.',
+    state.alarmEvents.length > 0 && `**Alarms received** ${state.alarmEvents.length}`,
+    state.cancelledJobs.length > 0 && `**Cancelled jobs** ${state.cancelledJobs.join(', ')}`,
+    list('Findings', snapshot?.findings ?? []),
+    list('Decisions', state.log),
+    consoleLink(state),
+  ]
+    .filter((line) => typeof line === 'string')
+    .join('\n\n')
+    .replaceAll('|\n\n|', '|\n|');
+}
+
+const list = (title: string, items: string[]): string | null =>
+  items.length === 0 ? null : `**${title}**\n${items.map((item) => `- ${plain(item)}`).join('\n')}`;
+
+/** Alarm texts and people's reasons are not ours: they must not draw tables or links. */
+const plain = (text: string): string =>
+  text
+    .replace(/[\p{C}\s]+/gu, ' ')
+    .replace(/[|<>[\]`*_#\\]/g, '·')
+    .slice(0, 500);
+
+function consoleLink({ snapshot, thing }: QuarantineState): string | null {
+  const region = snapshot?.certificates[0]?.arn.split(':')[3];
+  if (region === undefined) return null;
+  return `[AWS IoT console](https://${region}.console.aws.amazon.com/iot/home?region=${region}#/thing/${thing})`;
+}

@@ -1,0 +1,262 @@
+import {
+  ActivityFailure,
+  allHandlersFinished,
+  ApplicationFailure,
+  CancellationScope,
+  condition,
+  continueAsNew,
+  isCancellation,
+  workflowInfo,
+} from '@temporalio/workflow';
+import type { Alarm } from '../domain/alarm/types';
+import type { Lease } from '../domain/guard/types';
+import { quarantineJobId } from '../domain/ids';
+import {
+  containmentLevel,
+  type ContainmentRecord,
+  type ContainmentSnapshot,
+  type QuarantineInput,
+  type QuarantineOutcome,
+  type QuarantinePlan,
+  type QuarantineResult,
+} from '../domain/quarantine/types';
+import { Background } from './background';
+import { deviceJobs, hold, isoTime, watchProof } from './quarantine-hold';
+import { openState, type QuarantineState, type Run } from './quarantine-state';
+import { hearAlarms, hearResponders } from './quarantine-steering';
+import { resolve, stepsWith } from './quarantine-steps';
+import { refresh, show, showOpening, showOutcome } from './quarantine-view';
+import { Undo } from './undo';
+
+/**
+ * Cuts a device off from everything but its own Jobs, proves it, holds it until a person decides, gives it back exactly as it
+ * was, and watches it for a while. Cancellation and failure put everything back.
+ */
+export async function quarantine(input: QuarantineInput): Promise<QuarantineResult> {
+  const state = openState(input.thing);
+  hearAlarms(state);
+  const plan = await resolveOrFail(input);
+  const run = begin(state, plan);
+  try {
+    if (plan.dryRun) return await planOnly(run);
+    const snapshot = await leaseAndSnapshot(run);
+    if (snapshot === null) return await close(run, 'refused', state.refusal);
+    await contain(run, snapshot);
+    await askDevice(run);
+    await hold(run, snapshot);
+    await proveReleased(run);
+    await probation(run);
+    if (state.relapse === null) return await close(run, 'released', releasedSummary(state));
+  } catch (err) {
+    await undoAll(run, isCancellation(err));
+    throw err;
+  }
+  return containAgain(input, state.relapse);
+}
+
+function begin(state: QuarantineState, plan: QuarantinePlan): Run {
+  const steps = stepsWith(plan);
+  const background = new Background((failure) => {
+    state.log.push(failure);
+    refresh(state);
+  });
+  state.plan = plan;
+  hearResponders(state, steps);
+  showOpening(state);
+  return { state, plan, steps, undo: new Undo(), background };
+}
+
+async function resolveOrFail(input: unknown): Promise<QuarantinePlan> {
+  try {
+    return await resolve({ input, workflowId: workflowInfo().workflowId });
+  } catch (err) {
+    // One clear failure instead of one wrapped in the activity's.
+    throw err instanceof ActivityFailure && err.cause instanceof ApplicationFailure
+      ? err.cause
+      : err;
+  }
+}
+
+async function planOnly({ state, steps }: Run): Promise<QuarantineResult> {
+  const plan = await steps.planContainment(await steps.snapshot(state.thing));
+  showOutcome(state, 'planned');
+  return { ...resultOf(state, 'planned', 'Nothing was changed: this is the plan.'), plan };
+}
+
+/**
+ * A lease first, then a fresh snapshot. Things that share a certificate are contained with the device, so they are reserved
+ * with it: where the snapshot finds some, the lease is widened and the snapshot taken again.
+ */
+async function leaseAndSnapshot(run: Run): Promise<ContainmentSnapshot | null> {
+  const { state, steps, undo } = run;
+  for (;;) {
+    show(state, 'containing', 'ask the guard');
+    const lease = await leaseOrAskPeople(run);
+    if (lease === null) break;
+    state.lease = lease;
+    undo.forget();
+    undo.beforehand(() => steps.giveBack(lease));
+    const snapshot = await steps.snapshot(state.thing);
+    state.snapshot = snapshot;
+    state.refusal = snapshot.obstacles.join('; ');
+    if (snapshot.obstacles.length > 0) break;
+    if (snapshot.affectedThings.every((thing) => state.targets.includes(thing))) return snapshot;
+    state.targets = [...new Set([...state.targets, ...snapshot.affectedThings])].sort();
+  }
+  await undo.run();
+  return null;
+}
+
+async function leaseOrAskPeople({ state, plan, steps }: Run) {
+  const request = {
+    workflowId: workflowInfo().workflowId,
+    things: state.targets,
+    requestedBy: plan.requestedBy,
+  };
+  if (plan.adopt) return steps.adopt(request);
+  const deadline = Date.now() + plan.approveWithinMs;
+  for (;;) {
+    const known = state.approvers.length;
+    const answer = await steps.reserve(request);
+    state.targetHash = answer.targetHash;
+    state.approvers = answer.approvers;
+    if (answer.granted) return answer.lease;
+    state.refusal = answer.explanation;
+    const left = deadline - Date.now();
+    if (answer.reason !== 'approvalNeeded' || left <= 0) return null;
+    show(state, 'awaitingApproval', `${answer.explanation} Until ${isoTime(deadline)}.`);
+    const wait = Math.min(left, answer.retryAfterMs ?? left);
+    await condition(() => state.approvers.length > known, wait, { summary: 'Wait for approvals' });
+  }
+}
+
+async function contain(run: Run, snapshot: ContainmentSnapshot): Promise<void> {
+  const { state, plan, steps, undo } = run;
+  const lease = leaseOf(state);
+  show(state, 'containing', 'deny, disconnect');
+  undo.beforehand(() => steps.restore({ snapshot, jobIds: deviceJobs() }));
+  const { deniedAt, disconnectedAt } = await steps.contain({
+    record: recordOf(plan, snapshot),
+    lease,
+  });
+  state.proof = {
+    requestedAt: isoTime(workflowInfo().runStartTime.getTime()),
+    deniedByDocumentsAt: null,
+    disconnectedAt,
+    refusalSeenAt: null,
+    refusalSeenBy: null,
+  };
+  show(state, 'proving', 'read the documents and the session back, look for a refusal');
+  watchProof(run, snapshot, deniedAt);
+}
+
+function leaseOf({ lease }: QuarantineState): Lease {
+  if (lease === null) throw new Error('nothing acts without a lease');
+  return lease;
+}
+
+const recordOf = (plan: QuarantinePlan, snapshot: ContainmentSnapshot): ContainmentRecord => ({
+  version: 1,
+  workflowId: workflowInfo().workflowId,
+  by: plan.requestedBy,
+  reason: plan.reason,
+  at: isoTime(Date.now()),
+  breakGlass: false,
+  debugUntil: isoTime(Date.now() + plan.debugLogsForMs),
+  snapshot,
+});
+
+/** Stops whatever else the device was told to do, then its application. Diagnostics stay alive. */
+async function askDevice({ state, plan, steps }: Run): Promise<void> {
+  const { thing } = state;
+  state.cancelledJobs = await steps.cancelOtherJobs({ thing, lease: leaseOf(state) });
+  await steps.sendJob({
+    thing,
+    jobId: quarantineJobId('contain', workflowInfo().runId),
+    document: {
+      version: 1,
+      requestedBy: workflowInfo().workflowId,
+      operation: 'contain',
+      reason: plan.reason,
+    },
+  });
+}
+
+/** The device is restored by now: what is left to undo is the lease. */
+async function proveReleased({ state, plan, steps, undo }: Run): Promise<void> {
+  const { thing } = state;
+  const { runId, workflowId } = workflowInfo();
+  const lease = leaseOf(state);
+  undo.forget();
+  undo.beforehand(() => steps.giveBack(lease));
+  await steps.sendJob({
+    thing,
+    jobId: quarantineJobId('resume', runId),
+    document: { version: 1, requestedBy: workflowId, operation: 'resume' },
+  });
+  show(state, 'releasing', 'see the device publish again');
+  const looking = new Background((failure) => state.log.push(failure));
+  looking.start('seeing it publish again', async () => {
+    state.canPublishAgainAt = await steps.seeAcceptance({ thing, runId });
+  });
+  await condition(() => state.canPublishAgainAt !== null, plan.proveWithinMs, {
+    summary: 'Time to publish again',
+  });
+  await looking.stop();
+  await undo.run();
+}
+
+async function probation({ state, plan }: Run): Promise<void> {
+  const until = isoTime(Date.now() + plan.probationMs);
+  show(state, 'probation', `a new alarm before ${until} contains it again at once`);
+  await condition(() => state.relapse !== null, plan.probationMs, { summary: 'Probation' });
+}
+
+/** A new run under the same id, so that the lock is never open in between. */
+async function containAgain(input: QuarantineInput, alarm: Alarm): Promise<never> {
+  await condition(allHandlersFinished);
+  const reason = `alarm ${alarm.name} during probation: ${alarm.reason}`.slice(0, 512);
+  return continueAsNew<typeof quarantine>({ ...input, alarm, reason, adopt: false });
+}
+
+async function undoAll(run: Run, cancelled: boolean): Promise<void> {
+  const { state, undo, background } = run;
+  show(state, 'undoing', 'restore the snapshot');
+  await CancellationScope.nonCancellable(() => background.stop());
+  await undo.run();
+  for (const decision of state.decisions.splice(0))
+    decision.refuse(ApplicationFailure.nonRetryable('the run is over', 'Refused'));
+  showOutcome(state, cancelled ? 'cancelled' : 'failed');
+}
+
+async function close(
+  { state }: Run,
+  outcome: QuarantineOutcome,
+  summary: string,
+): Promise<QuarantineResult> {
+  showOutcome(state, outcome);
+  await condition(allHandlersFinished);
+  return resultOf(state, outcome, summary);
+}
+
+const resultOf = (
+  state: QuarantineState,
+  outcome: QuarantineOutcome,
+  summary: string,
+): QuarantineResult => ({
+  outcome,
+  thing: state.thing,
+  summary,
+  level: state.proof ? containmentLevel(state.proof) : 'not contained',
+  proof: state.proof,
+  canPublishAgainAt: state.canPublishAgainAt,
+  applicationStoppedAt: state.applicationStoppedAt,
+  escalated: state.escalated,
+  alarms: state.alarmEvents.length,
+  decisions: state.log,
+});
+
+const releasedSummary = ({ canPublishAgainAt }: QuarantineState): string =>
+  canPublishAgainAt === null
+    ? 'Released; the device was not seen to publish again in time.'
+    : `Released; the device published again at ${canPublishAgainAt}.`;
