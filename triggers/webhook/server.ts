@@ -1,0 +1,96 @@
+import rateLimit from '@fastify/rate-limit';
+import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
+import type { Logger } from 'pino';
+
+import { asksForRetry, codeOfHttpError, RETRY_AFTER_S, STATUS_OF } from './answers';
+import type { AnswerCode } from './answers';
+import { createDeliveryHandler, type Delivery, type DeliveryDeps } from './delivery';
+import type { WebhookMetrics } from './metrics';
+
+export interface WebhookDeps extends Omit<DeliveryDeps, 'onFailure'> {
+  isTemporalReachable(): Promise<boolean>;
+  metrics: WebhookMetrics;
+  logger: Logger;
+  /** Requests per minute and source address. */
+  rateLimitPerMinute: number;
+  /** How many proxies of ours stand in front and append to X-Forwarded-For. */
+  trustedProxies: number;
+}
+
+const BODY_LIMIT = 256 * 1024;
+const MAX_HEADER_SIZE = 8 * 1024;
+const REQUEST_TIMEOUT_MS = 10_000;
+const HEADERS_TIMEOUT_MS = 5_000;
+const MAX_SOURCES = 10_000;
+
+/** The webhook, not yet listening. `close()` drains: requests under way are answered first. */
+export async function createWebhook(deps: WebhookDeps): Promise<FastifyInstance> {
+  const app = fastify({
+    bodyLimit: BODY_LIMIT,
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    trustProxy: (_address, hop) => hop < deps.trustedProxies,
+    http: { maxHeaderSize: MAX_HEADER_SIZE, headersTimeout: HEADERS_TIMEOUT_MS },
+  });
+  await app.register(rateLimit, { global: false, cache: MAX_SOURCES });
+  takeRawBodies(app);
+  answerErrors(app, deps);
+  const deliver = createDeliveryHandler({
+    ...deps,
+    onFailure: (action, err) => deps.logger.error({ err, action }, 'a delivery must come again'),
+  });
+  const limit = { max: deps.rateLimitPerMinute, timeWindow: 60_000 };
+  app.post('/alarms/sns', { config: { rateLimit: limit } }, async (request, reply) => {
+    const raw = request.body instanceof Uint8Array ? request.body : new Uint8Array();
+    return send(deps, request, reply, await deliver(raw));
+  });
+  addOperatorRoutes(app, deps);
+  return app;
+}
+
+/** SNS says `text/plain` and signs what it sent: no parser may touch the bytes before the verifier. */
+function takeRawBodies(app: FastifyInstance): void {
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser(
+    ['text/plain', 'application/json'],
+    { parseAs: 'buffer', bodyLimit: BODY_LIMIT },
+    (_request, body, done) => done(null, body),
+  );
+}
+
+function answerErrors(app: FastifyInstance, deps: WebhookDeps): void {
+  app.setNotFoundHandler((request, reply) => send(deps, request, reply, { code: 'notFound' }));
+  app.setErrorHandler((error: Error & { statusCode?: number }, request, reply) => {
+    const code = codeOfHttpError(error.statusCode ?? 500);
+    if (code === 'internal') deps.logger.error({ err: error }, 'a request failed');
+    return send(deps, request, reply, { code });
+  });
+}
+
+function send(
+  deps: WebhookDeps,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  answer: Omit<Delivery, 'code'> & { code: AnswerCode },
+): FastifyReply {
+  const status = STATUS_OF[answer.code];
+  deps.metrics.request(answer.code, reply.elapsedTime / 1_000);
+  // Forged requests are counted, not written one by one; what was signed is worth a line.
+  const level = answer.messageId === undefined ? 'debug' : 'info';
+  deps.logger[level]({ ...answer, source: request.ip }, 'delivery');
+  if (asksForRetry(status)) void reply.header('retry-after', RETRY_AFTER_S);
+  return reply.code(status).send({
+    code: answer.code,
+    ...(answer.detail !== undefined && { detail: answer.detail }),
+  });
+}
+
+function addOperatorRoutes(app: FastifyInstance, deps: WebhookDeps): void {
+  app.get('/healthz', async (_request, reply) => {
+    const temporal = await deps.isTemporalReachable();
+    return reply.code(temporal ? 200 : 503).send({ ok: temporal, temporal });
+  });
+  app.get('/metrics', async (_request, reply) => {
+    const { registry } = deps.metrics;
+    return reply.type(registry.contentType).send(await registry.metrics());
+  });
+}
