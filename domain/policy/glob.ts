@@ -73,10 +73,12 @@ const MOST_STATES = 20_000;
  * answers "not covered", which is the safe side.
  */
 export function containment(required: readonly Glob[], covers: readonly Glob[]): Containment {
-  const patterns = [...required, ...covers];
+  const whole = [...required, ...covers];
+  const prefix = commonPrefix(whole);
+  const patterns = whole.map((pattern) => pattern.slice(Array.from(prefix).length));
   const other = unnamedCharacter(patterns);
   const seen = new Set<string>();
-  let frontier = [{ text: '', reached: patterns.map(begin) }];
+  let frontier = [{ text: prefix, reached: patterns.map(begin) }];
   while (frontier.length > 0) {
     const next: typeof frontier = [];
     for (const { text, reached } of frontier) {
@@ -94,6 +96,20 @@ export function containment(required: readonly Glob[], covers: readonly Glob[]):
     frontier = next;
   }
   return { covered: true };
+}
+
+/** ARNs share most of their characters: what all patterns begin with is not worth walking. */
+function commonPrefix(patterns: readonly Glob[]): string {
+  let prefix = '';
+  for (let at = 0; ; at++) {
+    const tokens = patterns.map((pattern) => pattern[at]);
+    const [first] = tokens;
+    if (first?.kind !== 'literal') return prefix;
+    if (!tokens.every((token) => token?.kind === 'literal' && token.char === first.char)) {
+      return prefix;
+    }
+    prefix += first.char;
+  }
 }
 
 function isWitness(
