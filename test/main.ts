@@ -1,0 +1,109 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { randomUUID } from 'node:crypto';
+import { startChild, type Child } from '../local/stack/child';
+import { messageOf } from '../local/stack/errors';
+import { emulatorPython } from '../local/stack/python-env';
+import { startTemporal } from '../local/stack/temporal';
+import { readReport, type Report } from './support/jest-report';
+import { endLeftovers, MARK_VARIABLE } from './support/leftovers';
+
+const USAGE = `usage: npm test [-- <file pattern or Jest option>…]
+
+Runs the tests against one Temporal server; what is missing is set up first.
+The last line is "N passed, N failed".`;
+
+const progress = (line: string): void => console.error(line);
+
+interface Running {
+  jest: Child | undefined;
+  stopped: boolean;
+}
+
+async function main(args: string[]): Promise<number> {
+  if (args.includes('--help')) {
+    console.log(USAGE);
+    return 0;
+  }
+  const started = Date.now();
+  const running: Running = { jest: undefined, stopped: false };
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    process.on(signal, () => {
+      running.stopped = true;
+      void running.jest?.stop();
+    });
+  }
+  progress('Setting up what the tests need: a Temporal server and the AWS emulator');
+  await emulatorPython({ log: progress });
+  const temporal = await startTemporal({ log: progress });
+  const dir = await mkdtemp(join(tmpdir(), 'iot-runbooks-test-'));
+  const mark = randomUUID();
+  try {
+    progress('Running Jest');
+    const report = await runJest(args, join(dir, 'report.json'), running, {
+      [MARK_VARIABLE]: mark,
+      IOT_RUNBOOKS_TEST_TEMPORAL: temporal.address,
+    });
+    await temporal.stop();
+    return conclude(report, await endLeftovers(mark), running.stopped, started);
+  } finally {
+    await temporal.stop();
+    await rm(dir, { recursive: true, force: true });
+  }
+}
+
+async function runJest(
+  args: string[],
+  output: string,
+  running: Running,
+  env: Record<string, string>,
+): Promise<Report> {
+  if (!running.stopped) {
+    running.jest = startChild({
+      name: 'jest',
+      command: process.execPath,
+      args: [
+        require.resolve('jest/bin/jest'),
+        '--runInBand',
+        '--json',
+        `--outputFile=${output}`,
+        ...args,
+      ],
+      env,
+      onLine: (line, stream) => {
+        if (stream === 'stderr') progress(line);
+      },
+    });
+    await running.jest.exited;
+  }
+  return readReport(output);
+}
+
+/** A process that outlives its test is a failure: it would be in the way of the next start. */
+function conclude(
+  report: Report,
+  leftovers: readonly string[],
+  stopped: boolean,
+  started: number,
+): number {
+  for (const name of report.failures) progress(`FAILED ${name}`);
+  for (const command of leftovers) progress(`FAILED a process was left behind: ${command}`);
+  if (stopped) progress('FAILED stopped before the end');
+  if (report.passed + report.failures.length === 0) progress('FAILED no test ran');
+  if (report.skipped > 0) progress(`${report.skipped} skipped`);
+  progress(`Took ${Math.round((Date.now() - started) / 1000)} s`);
+  const failed = report.failures.length + leftovers.length + (stopped ? 1 : 0);
+  const nothingRan = report.passed + failed === 0;
+  console.log(`${report.passed} passed, ${nothingRan ? 1 : failed} failed`);
+  return failed === 0 && !nothingRan ? 0 : 1;
+}
+
+main(process.argv.slice(2)).then(
+  (code) => process.exit(code),
+  (err: unknown) => {
+    progress(`FAILED ${messageOf(err)}`);
+    console.log('0 passed, 1 failed');
+    process.exit(1);
+  },
+);
