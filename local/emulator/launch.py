@@ -40,6 +40,7 @@ PATCHES = (
     "loopback_bind",
     "cached_iot_ca",
     "client_certificate",
+    "websocket_signature",
     "group_policies",
     "group_membership",
     "effective_policies",

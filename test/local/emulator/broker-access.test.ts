@@ -95,7 +95,9 @@ describe('the authority of device certificates', () => {
 describe('the patches of this file are still needed: the stock emulator', () => {
   let emulator: Emulator;
   beforeAll(async () => {
-    emulator = await startEmulator({ withoutPatches: ['loopback_bind', 'client_certificate'] });
+    emulator = await startEmulator({
+      withoutPatches: ['loopback_bind', 'client_certificate', 'websocket_signature'],
+    });
   }, START_TIMEOUT_MS);
   afterAll(() => emulator.stop());
 
@@ -107,6 +109,10 @@ describe('the patches of this file are still needed: the stock emulator', () => 
     const client = await connect(emulator, null);
     expect(await publish(client, 'any')).toBe('accepted');
     await client.endAsync(true);
+  });
+
+  it('serves an unsigned WebSocket (websocket_signature)', async () => {
+    await connectUnsigned(emulator);
   });
 });
 

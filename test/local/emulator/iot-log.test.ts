@@ -143,12 +143,12 @@ describe("AWS IoT's own log", () => {
 
   it('is silent while all logs are disabled', async () => {
     await setOptions('DEBUG', true);
-    await act('muted');
+    await act('hushed');
     await setOptions('DEBUG', false);
-    await act('unmuted');
+    await act('audible');
     await setOptions('DISABLED');
-    expect(await entriesOf('muted')).toEqual([]);
-    expect((await entriesOf('unmuted')).length).toBeGreaterThan(0);
+    expect(await entriesOf('hushed')).toEqual([]);
+    expect((await entriesOf('audible')).length).toBeGreaterThan(0);
   });
 
   it('lists and deletes levels, and tells the options', async () => {
