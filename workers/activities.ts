@@ -1,0 +1,41 @@
+import { createContainmentRecords } from '../activities/aws/containment-records';
+import type { AwsClients } from '../activities/aws/clients';
+import { createGuardTable } from '../activities/aws/guard-table';
+import { createIotConnections } from '../activities/aws/iot-connections';
+import { createIotJobs } from '../activities/aws/iot-jobs';
+import { createIotLogging } from '../activities/aws/iot-logging';
+import { createIotRegistry } from '../activities/aws/iot-registry';
+import { createProbeTable } from '../activities/aws/probe-table';
+import { approverKeysFromFile } from '../activities/guard/approver-keys';
+import { createGuard } from '../activities/guard/guard';
+import { createIntakeActivities, type IntakeDeps } from '../activities/intake';
+import { createQuarantineActivities } from '../activities/quarantine';
+import { NAMES, recordsBucket } from '../domain/names';
+import { placeOf } from '../domain/policy/place';
+import { loadRunbook } from '../runbooks/load';
+import type { WorkerConfig } from './config';
+
+/** Wires every activity to AWS, by the queue it belongs on. */
+export function wireActivities(config: WorkerConfig, aws: AwsClients, starter: IntakeDeps) {
+  const now = () => Date.now();
+  const quarantine = createQuarantineActivities({
+    registry: createIotRegistry(aws.iot),
+    connections: createIotConnections(aws.iotData),
+    logging: createIotLogging(aws.iot, aws.logs),
+    jobs: createIotJobs(aws.iot),
+    records: createContainmentRecords(aws.s3, recordsBucket(config.aws.accountId)),
+    probes: createProbeTable(aws.dynamo, NAMES.probeTable),
+    guard: createGuard({
+      table: createGuardTable(aws.dynamo, config.guardTable),
+      approverKeys: approverKeysFromFile(config.approversFile),
+      now,
+    }),
+    place: placeOf(config.aws.region, config.aws.accountId),
+    loadRunbook: () => loadRunbook(config.runbooksFolder, 'quarantine'),
+    now,
+  });
+  return {
+    ...quarantine,
+    read: { ...quarantine.read, ...createIntakeActivities(starter) },
+  };
+}

@@ -1,0 +1,99 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { Client, Connection } from '@temporalio/client';
+import { DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/worker';
+import { createAwsClients } from '../activities/aws/clients';
+import { TASK_QUEUES } from '../domain/temporal';
+import { wireActivities } from './activities';
+import { workflowBundle } from './bundle';
+import { loadConfig, type WorkerConfig } from './config';
+import { createRunbookStarter } from './runbook-starter';
+
+const ROOT = join(__dirname, '..');
+const GRACE = '5 seconds';
+
+const USAGE = `Runs the runbooks' workflows and activities.
+
+Usage: npm run worker
+
+Configured by environment variables: TEMPORAL_ADDRESS, AWS_REGION, AWS_ACCOUNT_ID, IOT_DATA_ENDPOINT, WORKER_QUEUES, ...
+docs/operating.md lists them all; a wrong one is named at start.
+`;
+
+async function main(): Promise<void> {
+  if (process.argv.includes('--help')) {
+    process.stdout.write(USAGE);
+    return;
+  }
+  const config = loadConfig(process.env);
+  Runtime.install({
+    shutdownSignals: [],
+    logger: new DefaultLogger(config.logLevel),
+    telemetryOptions: {
+      logging: { filter: { core: 'ERROR', other: 'ERROR' } },
+      ...(config.metricsAddress !== undefined && {
+        metrics: { prometheus: { bindAddress: config.metricsAddress } },
+      }),
+    },
+  });
+  const options = connectionOptions(config);
+  const connection = await NativeConnection.connect(options);
+  const clientConnection = await Connection.connect(options);
+  const client = new Client({ connection: clientConnection, namespace: config.temporal.namespace });
+  const workers = await createWorkers(config, connection, client);
+  for (const signal of ['SIGINT', 'SIGTERM'] as const)
+    process.once(signal, () => {
+      for (const worker of workers) worker.shutdown();
+    });
+  const running = Promise.all(workers.map((worker) => worker.run()));
+  process.stdout.write(`worker ready: ${config.queues.join(', ')}\n`);
+  await running;
+  await Promise.all([connection.close(), clientConnection.close()]);
+}
+
+function connectionOptions({ temporal }: WorkerConfig) {
+  const { address, apiKey, tls } = temporal;
+  return {
+    address,
+    ...(apiKey !== undefined && { apiKey, tls: true }),
+    ...(tls !== undefined && {
+      tls: {
+        clientCertPair: { crt: readFileSync(tls.certFile), key: readFileSync(tls.keyFile) },
+      },
+    }),
+  };
+}
+
+async function createWorkers(
+  config: WorkerConfig,
+  connection: NativeConnection,
+  client: Client,
+): Promise<Worker[]> {
+  const activities = wireActivities(
+    config,
+    createAwsClients(config.aws),
+    createRunbookStarter(client),
+  );
+  return Promise.all(
+    config.queues.map(async (taskQueue) =>
+      Worker.create({
+        connection,
+        namespace: config.temporal.namespace,
+        taskQueue,
+        activities: activities[taskQueue],
+        shutdownGraceTime: GRACE,
+        ...(taskQueue === TASK_QUEUES.runbooks && {
+          workflowBundle: await workflowBundle(ROOT, join(ROOT, '.local', 'cache')),
+        }),
+      }),
+    ),
+  );
+}
+
+main().then(
+  () => process.exit(0),
+  (err: unknown) => {
+    process.stderr.write(`${err instanceof Error ? err.message : String(err)}\n`);
+    process.exit(1);
+  },
+);
