@@ -9,16 +9,24 @@ import { createProbeTable } from '../activities/aws/probe-table';
 import { approverKeysFromFile } from '../activities/guard/approver-keys';
 import { createGuard } from '../activities/guard/guard';
 import { createIntakeActivities, type IntakeDeps } from '../activities/intake';
+import type { QuarantineDeps } from '../activities/quarantine/deps';
+import { createReconcileActivities, type ReconcileDeps } from '../activities/reconcile';
 import { createQuarantineActivities } from '../activities/quarantine';
 import { NAMES, recordsBucket } from '../domain/names';
 import { placeOf } from '../domain/policy/place';
 import { loadRunbook } from '../runbooks/load';
 import type { WorkerConfig } from './config';
 
+type RunFinder = Pick<ReconcileDeps, 'openPhase' | 'startAdopting'>;
+
 /** Wires every activity to AWS, by the queue it belongs on. */
-export function wireActivities(config: WorkerConfig, aws: AwsClients, starter: IntakeDeps) {
+export function wireActivities(
+  config: WorkerConfig,
+  aws: AwsClients,
+  runs: IntakeDeps & RunFinder,
+) {
   const now = () => Date.now();
-  const quarantine = createQuarantineActivities({
+  const deps: QuarantineDeps = {
     registry: createIotRegistry(aws.iot),
     connections: createIotConnections(aws.iotData),
     logging: createIotLogging(aws.iot, aws.logs),
@@ -33,9 +41,11 @@ export function wireActivities(config: WorkerConfig, aws: AwsClients, starter: I
     place: placeOf(config.aws.region, config.aws.accountId),
     loadRunbook: () => loadRunbook(config.runbooksFolder, 'quarantine'),
     now,
-  });
+  };
+  const quarantine = createQuarantineActivities(deps);
   return {
     ...quarantine,
-    read: { ...quarantine.read, ...createIntakeActivities(starter) },
+    contain: { ...quarantine.contain, ...createReconcileActivities({ ...deps, ...runs }) },
+    read: { ...quarantine.read, ...createIntakeActivities(runs) },
   };
 }

@@ -7,7 +7,7 @@ import { TASK_QUEUES } from '../domain/temporal';
 import { wireActivities } from './activities';
 import { workflowBundle } from './bundle';
 import { loadConfig, type WorkerConfig } from './config';
-import { createRunbookStarter } from './runbook-starter';
+import { createRunbookStarter, createRunFinder } from './runbook-starter';
 
 const ROOT = join(__dirname, '..');
 const GRACE = '5 seconds';
@@ -69,11 +69,10 @@ async function createWorkers(
   connection: NativeConnection,
   client: Client,
 ): Promise<Worker[]> {
-  const activities = wireActivities(
-    config,
-    createAwsClients(config.aws),
-    createRunbookStarter(client),
-  );
+  const activities = wireActivities(config, createAwsClients(config.aws), {
+    ...createRunbookStarter(client),
+    ...createRunFinder(client),
+  });
   return Promise.all(
     config.queues.map(async (taskQueue) =>
       Worker.create({

@@ -1,8 +1,14 @@
-import { WithStartWorkflowOperation, type Client } from '@temporalio/client';
-import type { Workflow } from '@temporalio/common';
+import {
+  WithStartWorkflowOperation,
+  WorkflowExecutionAlreadyStartedError,
+  WorkflowNotFoundError,
+  type Client,
+} from '@temporalio/client';
+import { defineSearchAttributeKey, SearchAttributeType, type Workflow } from '@temporalio/common';
 import type { IntakeDeps, RunbookStart } from '../activities/intake';
+import type { ReconcileDeps } from '../activities/reconcile';
 import type { Alarm } from '../domain/alarm/types';
-import type { QuarantineInput } from '../domain/quarantine/types';
+import type { QuarantineInput, QuarantinePhase } from '../domain/quarantine/types';
 import { TASK_QUEUES, UPDATES, WORKFLOWS } from '../domain/temporal';
 
 /** Reaches a device's runbook by its lock: the open run where there is one, otherwise a new one. */
@@ -32,3 +38,47 @@ export const createRunbookStarter = (client: Client): IntakeDeps => ({
     });
   },
 });
+
+/** What the reconciler asks Temporal. */
+export const createRunFinder = (
+  client: Client,
+): Pick<ReconcileDeps, 'openPhase' | 'startAdopting'> => ({
+  async openPhase(workflowId) {
+    try {
+      const run = await client.workflow.getHandle(workflowId).describe();
+      if (run.status.name !== 'RUNNING') return null;
+      const phase = run.typedSearchAttributes.get(PHASE);
+      return (phase ?? 'resolving') as QuarantinePhase;
+    } catch (err) {
+      if (err instanceof WorkflowNotFoundError) return null;
+      throw err;
+    }
+  },
+  async startAdopting(record) {
+    const { thing } = record.snapshot;
+    try {
+      await client.workflow.start<(input: QuarantineInput) => Promise<unknown>>(
+        WORKFLOWS.quarantine,
+        {
+          workflowId: record.workflowId,
+          taskQueue: TASK_QUEUES.runbooks,
+          args: [
+            {
+              thing,
+              reason: `adopted: ${record.reason}`.slice(0, 512),
+              requestedBy: record.by,
+              adopt: true,
+            },
+          ],
+          workflowIdReusePolicy: 'ALLOW_DUPLICATE',
+          staticSummary: `Quarantine ${thing}`,
+          staticDetails: `Adopted by the reconciler: contained ${record.at} without an open run`,
+        },
+      );
+    } catch (err) {
+      if (!(err instanceof WorkflowExecutionAlreadyStartedError)) throw err;
+    }
+  },
+});
+
+const PHASE = defineSearchAttributeKey('IotPhase', SearchAttributeType.KEYWORD);
