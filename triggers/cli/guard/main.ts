@@ -1,0 +1,61 @@
+import { CommanderError } from 'commander';
+import { createAwsClients } from '../../../activities/aws/clients';
+import { createGuardTable } from '../../../activities/aws/guard-table';
+import { approverKeysFromFile } from '../../../activities/guard/approver-keys';
+import { createGuard } from '../../../activities/guard/guard';
+import { readApprovalTarget } from './approval-target';
+import type { GuardCliDeps } from './commands';
+import { loadConfig, UsageError } from './config';
+import { createProgram } from './program';
+
+// Responders read this output: keep the SDK's notice about future Node versions out of it.
+process.env['AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED'] = 'true';
+
+const wantsJson = process.argv.includes('--json');
+
+function compose(): GuardCliDeps {
+  const config = loadConfig(process.env);
+  const { awsRegion: region, awsEndpoint: endpoint } = config;
+  return {
+    config,
+    guard: () => {
+      if (region === null) {
+        throw new UsageError(
+          'The environment is wrong: AWS_REGION must name the region of the guard',
+        );
+      }
+      const { dynamo } = createAwsClients({ region, ...(endpoint !== undefined && { endpoint }) });
+      return createGuard({
+        table: createGuardTable(dynamo, config.guardTable),
+        approverKeys: approverKeysFromFile(config.approversFile),
+        now: Date.now,
+      });
+    },
+    readTarget: (workflowId) =>
+      readApprovalTarget(workflowId, {
+        address: config.temporalAddress,
+        namespace: config.temporalNamespace,
+      }),
+    now: Date.now,
+  };
+}
+
+function fail(err: unknown): void {
+  if (err instanceof CommanderError && err.exitCode === 0) return;
+  const usage = err instanceof CommanderError || err instanceof UsageError;
+  const message = err instanceof Error ? err.message : String(err);
+  process.exitCode = usage ? 2 : 1;
+  // Commander has told its own errors already.
+  if (!(err instanceof CommanderError)) process.stderr.write(`${message}\n`);
+  if (wantsJson) process.stdout.write(`${JSON.stringify({ ok: false, error: message })}\n`);
+}
+
+createProgram(compose, {
+  report: ({ text, data }, json) => {
+    process.stdout.write(`${json ? JSON.stringify({ ok: true, ...data }) : text}\n`);
+  },
+  writeOut: (text) => process.stdout.write(text),
+  writeErr: (text) => process.stderr.write(text),
+})
+  .parseAsync()
+  .catch(fail);
