@@ -79,19 +79,22 @@ describe('connections', () => {
   it.each([
     [false, ['wills']],
     [true, []],
-  ])('leave their last will unless told otherwise (preventWillMessage=%s)', async (prevent, seen) => {
-    const { iot } = clientsOf(emulator);
-    const listener = await connect(emulator, await enrol(iot, `heir-${prevent}`));
-    const topics = topicsOf(listener);
-    await listener.subscribeAsync(['wills', 'after']);
-    const device = await enrol(iot, `testator-${prevent}`);
-    await connect(emulator, device, { will: WILL });
-    await drop(device.thing, { preventWillMessage: prevent });
-    await listener.publishAsync('after', '', { qos: 1 });
-    await eventually(() => Promise.resolve(topics.includes('after') ? true : undefined));
-    expect(topics).toEqual([...seen, 'after']);
-    await listener.endAsync(true);
-  });
+  ])(
+    'leave their last will unless told otherwise (preventWillMessage=%s)',
+    async (prevent, seen) => {
+      const { iot } = clientsOf(emulator);
+      const listener = await connect(emulator, await enrol(iot, `heir-${prevent}`));
+      const topics = topicsOf(listener);
+      await listener.subscribeAsync(['wills', 'after']);
+      const device = await enrol(iot, `testator-${prevent}`);
+      await connect(emulator, device, { will: WILL });
+      await drop(device.thing, { preventWillMessage: prevent });
+      await listener.publishAsync('after', '', { qos: 1 });
+      await eventually(() => Promise.resolve(topics.includes('after') ? true : undefined));
+      expect(topics).toEqual([...seen, 'after']);
+      await listener.endAsync(true);
+    },
+  );
 
   it.each([
     [false, true],

@@ -186,7 +186,7 @@ describe('SNS deliveries over HTTP', () => {
     ['tried again on 5xx and 429, with the same message id', [500, 503, 429], 4],
     ['given up after three retries', [500, 500, 500, 500, 500], 4],
     ['not tried again on 4xx', [400], 1],
-  ])('are %s', async (what, statuses, attempts) => {
+  ])('are %s', async (_outcome, statuses, attempts) => {
     const receiver = await startReceiver([...statuses]);
     const topic = await publishTo(`retried-${statuses.join('-')}`, receiver.url);
     const [confirmation] = await receiver.next('SubscriptionConfirmation');

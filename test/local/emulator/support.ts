@@ -69,9 +69,7 @@ export async function enrol(
   };
   const principal = device.certificateArn;
   await iot.send(new AttachThingPrincipalCommand({ thingName: thing, principal }));
-  await iot.send(
-    new CreatePolicyCommand({ policyName: `own-${thing}`, policyDocument: document }),
-  );
+  await iot.send(new CreatePolicyCommand({ policyName: `own-${thing}`, policyDocument: document }));
   await iot.send(new AttachPolicyCommand({ policyName: `own-${thing}`, target: principal }));
   return device;
 }
