@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { bundleWorkflowCode, type WorkflowBundle } from '@temporalio/worker';
+import { bundleWorkflowCode, DefaultLogger, type WorkflowBundle } from '@temporalio/worker';
 
 /** What a bundle is made of, besides the packages that the lock file pins. */
 const SOURCES = ['workflows', 'domain'];
@@ -14,7 +14,10 @@ export async function workflowBundle(root: string, cacheFolder: string): Promise
   const file = join(cacheFolder, `workflows-${fingerprint(root)}.js`);
   const cached = readIfThere(file);
   if (cached !== null) return { code: cached };
-  const { code } = await bundleWorkflowCode({ workflowsPath: join(root, 'workflows') });
+  const { code } = await bundleWorkflowCode({
+    workflowsPath: join(root, 'workflows'),
+    logger: new DefaultLogger('WARN'),
+  });
   mkdirSync(cacheFolder, { recursive: true });
   const draft = `${file}.${process.pid}`;
   writeFileSync(draft, code);
