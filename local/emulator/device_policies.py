@@ -31,9 +31,7 @@ def allows(
     return iot.evaluate(request, statements).decision == "Allow"
 
 
-def targets_of(
-    snapshot: Snapshot, account: str, region: str, principal: str | None, thing: str | None
-) -> list[str]:
+def targets_of(snapshot: Snapshot, account: str, region: str, principal: str | None, thing: str | None) -> list[str]:
     """The ARNs whose policies count for this principal connected as this thing."""
     groups = snapshot.group_chain(thing) if thing is not None else ()
     group_arns = [f"arn:aws:iot:{region}:{account}:thinggroup/{group}" for group in groups]

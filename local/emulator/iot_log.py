@@ -10,7 +10,7 @@ import json
 import time
 import uuid
 from dataclasses import dataclass, field
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from typing import Any
 
 from ministack.core.responses import request_scope
@@ -48,6 +48,8 @@ class IotLog:
 
     def write(self, account: str, region: str, event: Event) -> None:
         """Failures are ERROR, all else INFO; nothing is written below the level in force for this client."""
+        if not self.levels and self.options.get("defaultLogLevel") == "DISABLED":
+            return  # the usual case, on the path of every message
         level = "INFO" if event.reason is None else "ERROR"
         in_force = self._level(account, region, event)
         if in_force == "DISABLED" or LEVELS.index(level) < LEVELS.index(in_force):
@@ -76,7 +78,7 @@ class IotLog:
 
 def _entry(account: str, level: str, event: Event) -> dict[str, Any]:
     entry: dict[str, Any] = {
-        "timestamp": datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M:%S.%f")[:-3],
+        "timestamp": datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")[:-3],
         "logLevel": level,
         "traceId": str(uuid.uuid4()),
         "accountId": account,

@@ -26,7 +26,9 @@ import asyncio
 import importlib
 import json
 import os
+import resource
 import signal
+import sys
 import threading
 from typing import TYPE_CHECKING
 
@@ -66,6 +68,8 @@ def main() -> None:
     starters = _apply_patches(settings)
     if settings.exit_with_stdin:
         threading.Thread(target=_exit_with_stdin, daemon=True).start()
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # one descriptor a device
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
     signal.signal(signal.SIGINT, lambda *_: os._exit(0))
     asyncio.run(_serve(settings, starters))
@@ -113,9 +117,13 @@ async def _serve(settings: Settings, starters: list[Starter]) -> None:
 
 async def _announce(settings: Settings) -> None:
     """Prints the ready line once the gateway answers and the broker listens."""
+    from ministack import app
     from ministack.services import iot
 
     while not (iot.mtls_is_listening() and await _accepts(settings.bind_host, settings.gateway_port)):
+        if app._iot_mtls_state == "degraded":
+            print(f"emulator: IOT_MTLS_PORT {settings.mqtt_port}: address already in use", file=sys.stderr)
+            os._exit(1)
         await asyncio.sleep(0.02)
     line = {
         "endpoint": f"http://{settings.bind_host}:{settings.gateway_port}",

@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Iterator
 
 from ministack.core.responses import request_scope
 from ministack.services import iot
 
 from routes import Request, Response, after
 
-CHANGING_PATHS = ("/policies/", "/target-policies/", "/principal-policies/", "/thing-groups", "/things/", "/certificates/")
+CHANGING_PATHS = (
+    "/policies/",
+    "/target-policies/",
+    "/principal-policies/",
+    "/thing-groups",
+    "/things/",
+    "/certificates/",
+)
 Scope = tuple[str, str]
 
 

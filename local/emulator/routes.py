@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from types import ModuleType
-from typing import Any, Awaitable, Callable
+from typing import Any
 
 from ministack.core.responses import error_response_json, get_account_id, get_region
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import contextvars
 from typing import Any
 
@@ -12,7 +13,7 @@ from ministack.services import iot
 ADMINISTRATIVE_ACTION = 0x98
 NOT_AUTHORIZED = 0x87
 
-_socket: contextvars.ContextVar[dict[str, Any]] = contextvars.ContextVar("_socket", default={})
+_socket: contextvars.ContextVar[dict[str, Any] | None] = contextvars.ContextVar("_socket", default=None)
 
 
 def remember_sockets() -> None:
@@ -26,7 +27,7 @@ def remember_sockets() -> None:
 
     def create_session(self: Any, *arguments: Any, **options: Any) -> None:
         create(self, *arguments, **options)
-        self.socket = _socket.get()
+        self.socket = _socket.get() or {}
 
     iot._mtls_serve_conn = serve_connection
     iot._WSSession.__init__ = create_session
@@ -41,10 +42,8 @@ async def end_session(session: Any, reason: str, mqtt5_code: int) -> None:
     session._forced_disconnect_reason = reason
     session.handle_packet = _refuse_packet
     if session.protocol_version == iot.MQTT_5:
-        try:
+        with contextlib.suppress(OSError):  # already gone, which is what is wanted
             await session.send_bytes(iot._make_disconnect(mqtt5_code))
-        except OSError:
-            pass  # already gone, which is what is wanted
     await session._send({"type": "websocket.close", "code": 1000})
     await session.cleanup()
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Mapping
 
 SERVICES = "iot,iot-data,iot-jobs-data,dynamodb,s3,sns,sqs,logs,monitoring,events,iam,sts,tagging"
 

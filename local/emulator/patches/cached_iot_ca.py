@@ -6,10 +6,11 @@ Does: keeps the CA and the broker's certificate in EMULATOR_DIR.
 
 from __future__ import annotations
 
-from authority import Identity, kept
-from emulator import Emulator
 from ministack.core.x509_utils import generate_ca
 from ministack.services import iot
+
+from authority import Identity, kept
+from emulator import Emulator
 
 
 def apply(emulator: Emulator) -> None:

@@ -7,8 +7,9 @@ Does: drops them at once. (New connects are refused by MiniStack itself.)
 
 from __future__ import annotations
 
-from emulator import Emulator
 from ministack.services import iot
+
+from emulator import Emulator
 from routes import Request, Response, after
 from sessions import NOT_AUTHORIZED, end_session
 
@@ -24,6 +25,6 @@ async def _drop_sessions(request: Request, response: Response) -> None:
         return
     if (request.query.get("newStatus") or request.json().get("newStatus")) == "ACTIVE":
         return
-    certificate = request.path[len(PREFIX):]
+    certificate = request.path[len(PREFIX) :]
     for session in [s for s in iot._connected_clients.values() if s.certificate_id == certificate]:
         await end_session(session, "AUTH_ERROR", NOT_AUTHORIZED)

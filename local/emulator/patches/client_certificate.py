@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import ssl
 
-from emulator import Emulator
 from ministack.services import iot
+
+from emulator import Emulator
 
 
 def apply(_emulator: Emulator) -> None:

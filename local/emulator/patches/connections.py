@@ -1,6 +1,7 @@
 """Gap: iot-data has neither DeleteConnection nor GetConnection.
 
-AWS pages: https://docs.aws.amazon.com/iot/latest/apireference/API_iotdata_DeleteConnection.html, API_iotdata_GetConnection.html,
+AWS pages: https://docs.aws.amazon.com/iot/latest/apireference/API_iotdata_DeleteConnection.html,
+https://docs.aws.amazon.com/iot/latest/apireference/API_iotdata_GetConnection.html,
 https://docs.aws.amazon.com/iot/latest/developerguide/life-cycle-events.html (API_INITIATED_DISCONNECT).
 Does: DeleteConnection ends the client's session before it answers; `cleanSession` drops its stored session too,
 `preventWillMessage` its last will. GetConnection tells the state of a client now, or its last one for 30 minutes; socket
@@ -14,9 +15,10 @@ import time
 from typing import Any
 from urllib.parse import unquote
 
-from emulator import Emulator
 from ministack.core.responses import json_response, request_scope
 from ministack.services import iot, iot_data
+
+from emulator import Emulator
 from routes import Request, Response, answer_first, not_found
 from sessions import ADMINISTRATIVE_ACTION, end_session
 

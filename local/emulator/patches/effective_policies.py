@@ -6,16 +6,18 @@ Does: lists the policies of the principal, of the thing's groups and of their pa
 
 from __future__ import annotations
 
-from device_policies import targets_of
-from emulator import Emulator
 from ministack.core.responses import json_response
 from ministack.services import iot
+
+from device_policies import targets_of
+from emulator import Emulator
 from policy_view import Snapshot
 from routes import Request, Response, answer_first, invalid, not_found
 
 
 def apply(emulator: Emulator) -> None:
     view = emulator.policies
+
     async def handle(request: Request) -> Response | None:
         if request.method != "POST" or request.path != "/effective-policies":
             return None

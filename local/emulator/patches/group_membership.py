@@ -7,8 +7,9 @@ Does: refuses AddThingToThingGroup for both with InvalidRequestException. Adding
 
 from __future__ import annotations
 
-from emulator import Emulator
 from ministack.services import iot
+
+from emulator import Emulator
 from policy_view import Snapshot
 from routes import Request, Response, answer_first, invalid
 
@@ -17,6 +18,7 @@ MAX_GROUPS = 10
 
 def apply(emulator: Emulator) -> None:
     view = emulator.policies
+
     async def refuse(request: Request) -> Response | None:
         if request.path != "/thing-groups/addThingToThingGroup":
             return None

@@ -9,9 +9,10 @@ EMULATOR_POLICY_DELAY_MS holds back changes of policies, attachments and members
 
 from __future__ import annotations
 
+from ministack.services import iot
+
 from device_policies import allows
 from emulator import Emulator
-from ministack.services import iot
 
 
 def apply(emulator: Emulator) -> None:

@@ -13,12 +13,13 @@ import ssl
 import uuid
 from urllib.parse import parse_qs, unquote, urlsplit
 
+from ministack.core.responses import request_scope
+from ministack.services import iot, iot_data
+
 from device_policies import allows
 from emulator import Emulator, Starter
 from https_server import HttpRequest, HttpResponse, json_answer, serve_https
 from iot_log import Event
-from ministack.core.responses import request_scope
-from ministack.services import iot, iot_data
 
 PREFIX = "/topics/"
 

@@ -16,6 +16,7 @@ def apply(emulator: Emulator) -> None:
     original = base_events.BaseEventLoop.create_server
 
     async def create_server(self: Any, factory: Any, host: Any = None, port: Any = None, **options: Any) -> Any:
-        return await original(self, factory, emulator.settings.bind_host if host == "0.0.0.0" else host, port, **options)
+        bound = emulator.settings.bind_host if host == "0.0.0.0" else host
+        return await original(self, factory, bound, port, **options)
 
-    base_events.BaseEventLoop.create_server = create_server  # type: ignore[method-assign]
+    base_events.BaseEventLoop.create_server = create_server  # type: ignore[method-assign, assignment]

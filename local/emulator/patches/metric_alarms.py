@@ -1,5 +1,5 @@
-"""Gap: an alarm pools every series of its metric whatever its dimensions, ignores DatapointsToAlarm and TreatMissingData, is only
-judged when data arrive, and its SNS message is not AWS's.
+"""Gap: an alarm pools every series of its metric whatever its dimensions, ignores DatapointsToAlarm and TreatMissingData, is
+only judged when data arrive, and its SNS message is not AWS's.
 
 AWS pages: https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarm-evaluation.html,
 https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/Notify_Users_Alarm_Changes.html
@@ -14,12 +14,13 @@ import asyncio
 import json
 import logging
 import time
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from typing import Any
 
-from emulator import Emulator, Starter
 from ministack.core.responses import get_account_id, get_region, new_uuid, request_scope
 from ministack.services import cloudwatch, sns
+
+from emulator import Emulator, Starter
 
 ACTIONS = {"ALARM": "AlarmActions", "OK": "OKActions", "INSUFFICIENT_DATA": "InsufficientDataActions"}
 logger = logging.getLogger("cloudwatch")
@@ -29,13 +30,12 @@ def apply(_emulator: Emulator) -> Starter:
     cloudwatch._evaluate_alarm = _evaluate
     cloudwatch._dispatch_alarm_actions = _dispatch
 
+    tasks: set[asyncio.Task[None]] = set()  # the loop itself keeps no task alive
+
     async def start() -> None:
-        _evaluations.add(asyncio.get_running_loop().create_task(_evaluate_every_second()))
+        tasks.add(asyncio.create_task(_evaluate_every_second()))
 
     return start
-
-
-_evaluations: set[asyncio.Task[None]] = set()
 
 
 async def _evaluate_every_second() -> None:
@@ -78,7 +78,8 @@ def _period_values(alarm: dict[str, Any], series: list[dict[str, Any]], now: flo
     values: list[float | None] = []
     for index in range(alarm.get("EvaluationPeriods", 1)):
         end = now - index * period
-        points = [point for point in series if end - period < point["Timestamp"] <= end or (index == 0 and point["Timestamp"] > end)]
+        until = float("inf") if index == 0 else end  # a device's clock may run ahead
+        points = [point for point in series if end - period < point["Timestamp"] <= until]
         values.append(cloudwatch._stat_value(cloudwatch._calc_stats(points), statistic, points) if points else None)
     return values
 
@@ -152,5 +153,5 @@ def _trigger(alarm: dict[str, Any]) -> dict[str, Any]:
 
 
 def _timestamp(epoch: float | None) -> str:
-    moment = datetime.fromtimestamp(epoch if epoch is not None else time.time(), timezone.utc)
+    moment = datetime.fromtimestamp(epoch if epoch is not None else time.time(), UTC)
     return moment.strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "+0000"

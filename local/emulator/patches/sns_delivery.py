@@ -18,31 +18,25 @@ import json
 import logging
 import ssl
 import uuid
+from collections.abc import Coroutine
 from dataclasses import dataclass
-from datetime import datetime, timezone
-from typing import Any, Coroutine
+from datetime import UTC, datetime
+from typing import Any
 from urllib.parse import urlsplit
 
-from authority import Identity, kept, make_ca, make_server, make_signer
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
+from ministack.services import sns
+
+from authority import Identity, kept, make_ca, make_server, make_signer
 from emulator import Emulator, Starter
 from https_server import HttpRequest, HttpResponse, json_answer, serve_https
-from ministack.services import sns
 
 RETRIES = 3
 TIMEOUT_SECONDS = 15
 SIGNED_FIELDS = {
     "Notification": ("Message", "MessageId", "Subject", "Timestamp", "TopicArn", "Type"),
-    "SubscriptionConfirmation": (
-        "Message",
-        "MessageId",
-        "SubscribeURL",
-        "Timestamp",
-        "Token",
-        "TopicArn",
-        "Type",
-    ),
+    "SubscriptionConfirmation": ("Message", "MessageId", "SubscribeURL", "Timestamp", "Token", "TopicArn", "Type"),
 }
 logger = logging.getLogger("sns")
 
@@ -51,7 +45,7 @@ def apply(emulator: Emulator) -> Starter:
     settings = emulator.settings
     ca = kept(settings.directory, "sns-ca", lambda: make_ca("iot-runbooks local SNS CA"))
     signing = kept(settings.directory, "sns-signing", lambda: make_signer(ca, "sns.amazonaws.com"))
-    server = kept(settings.directory, "sns-server", lambda: make_server(ca))
+    kept(settings.directory, "sns-server", lambda: make_server(ca))
     path = f"/SimpleNotificationService-{hashlib.sha256(signing.certificate.encode()).hexdigest()[:32]}.pem"
     signer = Signer.of(signing, f"https://localhost:{settings.sns_cert_port}{path}")
     _sign_messages(signer)
@@ -67,7 +61,6 @@ def apply(emulator: Emulator) -> Starter:
         context.load_cert_chain(settings.directory / "sns-server.pem", settings.directory / "sns-server.key")
         await serve_https(settings.bind_host, settings.sns_cert_port, context, serve_certificate)
 
-    assert server.certificate  # made above, loaded from its files at start
     return start
 
 
@@ -100,7 +93,7 @@ def _signature_version(topic_arn: str) -> str:
 
 
 def _now() -> str:
-    return datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
 
 
 def _sign_messages(signer: Signer) -> None:

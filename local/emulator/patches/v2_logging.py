@@ -11,10 +11,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from emulator import Emulator
-from iot_log import LEVELS, TARGET_TYPES, Event, IotLog
 from ministack.core.responses import json_response
 from ministack.services import iot
+
+from emulator import Emulator
+from iot_log import LEVELS, TARGET_TYPES, Event, IotLog
 from routes import Request, Response, answer_first, invalid
 
 REFUSED = "AUTHORIZATION_FAILURE"
@@ -49,11 +50,10 @@ def _levels(log: IotLog, request: Request) -> Response:
     if request.method == "GET":
         return _list(log, request.query.get("targetType"))
     if request.method == "DELETE":
-        kind, name, level = request.query.get("targetType"), request.query.get("targetName"), "DISABLED"
+        target, level = request.query, "DISABLED"
     else:
-        body = request.json()
-        target = body.get("logTarget") or {}
-        kind, name, level = target.get("targetType"), target.get("targetName"), body.get("logLevel")
+        target, level = request.json().get("logTarget") or {}, str(request.json().get("logLevel"))
+    kind, name = str(target.get("targetType")), target.get("targetName")
     if kind not in TARGET_TYPES or level not in LEVELS or (not name and kind != "DEFAULT"):
         return invalid("logTarget needs a targetType and, unless DEFAULT, a targetName; logLevel one of the log levels")
     key = (kind, None if kind == "DEFAULT" else name)

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from emulator import Emulator
 from ministack.services import iot
+
+from emulator import Emulator
 
 
 def apply(_emulator: Emulator) -> None:
