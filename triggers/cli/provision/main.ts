@@ -1,0 +1,55 @@
+import { readFile, writeFile } from 'node:fs/promises';
+import { CommanderError } from 'commander';
+import { createAwsClients } from '../../../activities/aws/clients';
+import { awsResources } from '../../../activities/aws/provision';
+import { createEnrolmentApi } from '../../../activities/aws/provision-device';
+import type { ProvisionDeps } from './commands';
+import { loadConfig, UsageError } from './config';
+import { createProgram } from './program';
+import { connectSearchAttributes } from './temporal';
+
+// Responders read this output: keep the SDK's notice about future Node versions out of it.
+process.env['AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED'] = 'true';
+
+const wantsJson = process.argv.includes('--json');
+
+function compose(): ProvisionDeps {
+  const config = loadConfig(process.env);
+  const { place, awsEndpoint, iotDataEndpoint } = config;
+  const clients = createAwsClients({
+    region: place.region,
+    ...(awsEndpoint !== undefined && { endpoint: awsEndpoint }),
+    ...(iotDataEndpoint !== undefined && { iotDataEndpoint }),
+  });
+  return {
+    place,
+    aws: (spec) => awsResources(clients, spec),
+    temporal: (address) =>
+      connectSearchAttributes(address ?? config.temporalAddress, config.temporalNamespace),
+    enrolment: () => createEnrolmentApi(clients, place),
+    readFile: (path) => readFile(path, 'utf8'),
+    writeFile: (path, text) => writeFile(path, text),
+    progress: (line) => process.stderr.write(`${line}\n`),
+  };
+}
+
+function fail(err: unknown): void {
+  if (err instanceof CommanderError && err.exitCode === 0) return;
+  const usage = err instanceof CommanderError || err instanceof UsageError;
+  const message = err instanceof Error ? err.message : String(err);
+  process.exitCode = usage ? 2 : 1;
+  // Commander has told its own errors already.
+  if (!(err instanceof CommanderError)) process.stderr.write(`${message}\n`);
+  if (wantsJson) process.stdout.write(`${JSON.stringify({ ok: false, error: message })}\n`);
+}
+
+createProgram(compose, {
+  report: ({ text, data, ok }, json) => {
+    if (!ok) process.exitCode = 1;
+    process.stdout.write(`${json ? JSON.stringify({ ok, ...data }) : text}\n`);
+  },
+  writeOut: (text) => process.stdout.write(text),
+  writeErr: (text) => process.stderr.write(text),
+})
+  .parseAsync()
+  .catch(fail);
