@@ -5,7 +5,7 @@
 // process's terminal, signals and exit code. Only Node itself is needed here; progress goes to standard error.
 import { execFileSync, spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { constants } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -88,8 +88,10 @@ function acquireLock() {
     writeFileSync(LOCK, String(process.pid), { flag: 'wx' });
     return true;
   } catch {
+    // A lock without a number is one being written, unless it has been so for seconds.
     const owner = Number(readOr(LOCK, ''));
-    if (owner > 0 && !isAlive(owner)) rmSync(LOCK, { force: true });
+    const age = Date.now() - (statSync(LOCK, { throwIfNoEntry: false })?.mtimeMs ?? Date.now());
+    if (owner > 0 ? !isAlive(owner) : age > 5_000) rmSync(LOCK, { force: true });
     return false;
   }
 }

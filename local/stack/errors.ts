@@ -1,6 +1,9 @@
-/** Whether this is a Node system error with the code: `ENOENT`, `EEXIST`, `ESRCH`. */
+/**
+ * Whether this is a Node system error with the code: `ENOENT`, `EEXIST`, `ESRCH`.
+ * Not by `instanceof`: under Jest, Node's own errors are of another realm's class.
+ */
 export function hasCode(err: unknown, code: string): boolean {
-  return err instanceof Error && 'code' in err && err.code === code;
+  return typeof err === 'object' && err !== null && 'code' in err && err.code === code;
 }
 
 export function messageOf(err: unknown): string {

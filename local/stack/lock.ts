@@ -1,4 +1,4 @@
-import { mkdir, open, readFile, rm } from 'node:fs/promises';
+import { mkdir, open, readFile, rm, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { hasCode } from './errors';
@@ -43,10 +43,15 @@ async function acquire(file: string): Promise<boolean> {
   }
 }
 
-/** A lock without a number is one being written: its owner is alive, or was a moment ago. */
+/** A lock without a number is one being written, unless it has been so for seconds: its owner died in between. */
 async function isAbandoned(file: string): Promise<boolean> {
   const owner = Number(await readFile(file, 'utf8').catch(() => ''));
-  if (!Number.isInteger(owner) || owner <= 0) return false;
+  if (!Number.isInteger(owner) || owner <= 0) {
+    const age = await stat(file)
+      .then(({ mtimeMs }) => Date.now() - mtimeMs)
+      .catch(() => 0);
+    return age > 5_000;
+  }
   try {
     process.kill(owner, 0);
     return false;
