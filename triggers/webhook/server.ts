@@ -21,6 +21,7 @@ const BODY_LIMIT = 256 * 1024;
 const MAX_HEADER_SIZE = 8 * 1024;
 const REQUEST_TIMEOUT_MS = 10_000;
 const HEADERS_TIMEOUT_MS = 5_000;
+const KEEP_ALIVE_MS = 5_000;
 const MAX_SOURCES = 10_000;
 
 /** The webhook, not yet listening. `close()` drains: requests under way are answered first. */
@@ -28,9 +29,11 @@ export async function createWebhook(deps: WebhookDeps): Promise<FastifyInstance>
   const app = fastify({
     bodyLimit: BODY_LIMIT,
     requestTimeout: REQUEST_TIMEOUT_MS,
+    keepAliveTimeout: KEEP_ALIVE_MS,
     trustProxy: (_address, hop) => hop < deps.trustedProxies,
     http: { maxHeaderSize: MAX_HEADER_SIZE, headersTimeout: HEADERS_TIMEOUT_MS },
   });
+  drainOnClose(app);
   await app.register(rateLimit, { global: false, cache: MAX_SOURCES });
   takeRawBodies(app);
   answerErrors(app, deps);
@@ -45,6 +48,19 @@ export async function createWebhook(deps: WebhookDeps): Promise<FastifyInstance>
   });
   addOperatorRoutes(app, deps);
   return app;
+}
+
+/** Answers that are still under way end their connections: a kept-alive one would hold the drain up. */
+function drainOnClose(app: FastifyInstance): void {
+  let draining = false;
+  app.addHook('preClose', (done) => {
+    draining = true;
+    done();
+  });
+  app.addHook('onSend', (_request, reply, payload, done) => {
+    if (draining) void reply.header('connection', 'close');
+    done(null, payload);
+  });
 }
 
 /** SNS says `text/plain` and signs what it sent: no parser may touch the bytes before the verifier. */
