@@ -53,11 +53,16 @@ export function groupLogLevelResource(iot: IoTClient, group: string): Resource {
     desired: () => ({ level: 'INFO' }),
     async read() {
       const query = { targetType: 'THING_GROUP' as const };
-      for await (const page of paginateListV2LoggingLevels({ client: iot }, query)) {
-        const found = page.logTargetConfigurations?.find(
-          ({ logTarget }) => logTarget?.targetName === group,
-        );
-        if (found?.logLevel !== undefined) return { level: found.logLevel };
+      try {
+        for await (const page of paginateListV2LoggingLevels({ client: iot }, query)) {
+          const found = page.logTargetConfigurations?.find(
+            ({ logTarget }) => logTarget?.targetName === group,
+          );
+          if (found?.logLevel !== undefined) return { level: found.logLevel };
+        }
+      } catch (err) {
+        // An account that never had logging: the options are made before this level is.
+        if (!(err instanceof Error && err.name === 'NotConfiguredException')) throw err;
       }
       return null;
     },
