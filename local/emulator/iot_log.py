@@ -39,16 +39,16 @@ class Event:
 
 
 class IotLog:
-    """`options` and `levels` are what the v2 logging calls set."""
+    """`options` and `levels` are what the v2 logging calls set; without options, logging was never configured."""
 
     def __init__(self, policies: PolicyView) -> None:
         self._policies = policies
-        self.options: dict[str, Any] = {"defaultLogLevel": "DISABLED", "disableAllLogs": False}
+        self.options: dict[str, Any] = {}
         self.levels: dict[tuple[str, str | None], str] = {}
 
     def write(self, account: str, region: str, event: Event) -> None:
         """Failures are ERROR, all else INFO; nothing is written below the level in force for this client."""
-        if not self.levels and self.options.get("defaultLogLevel") == "DISABLED":
+        if not self.levels and self.options.get("defaultLogLevel", "DISABLED") == "DISABLED":
             return  # the usual case, on the path of every message
         level = "INFO" if event.reason is None else "ERROR"
         in_force = self._level(account, region, event)

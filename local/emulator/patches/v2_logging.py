@@ -3,15 +3,15 @@
 AWS pages: https://docs.aws.amazon.com/iot/latest/developerguide/configure-logging.html,
 https://docs.aws.amazon.com/iot/latest/developerguide/cwl-format.html
 Does: Set, List and DeleteV2LoggingLevel, Set and GetV2LoggingOptions; writes Connect, Publish-In, Publish-Out (refused ones),
-Subscribe and Disconnect entries at the level in force. Differs: no logging role is needed, and the calls work before
-SetV2LoggingOptions (AWS: NotConfiguredException).
+Subscribe and Disconnect entries at the level in force. Before the first SetV2LoggingOptions the calls answer
+NotConfiguredException. Differs: no logging role is needed.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from ministack.core.responses import json_response
+from ministack.core.responses import error_response_json, json_response
 from ministack.services import iot
 
 from emulator import Emulator
@@ -38,15 +38,17 @@ def apply(emulator: Emulator) -> None:
 
 def _options(log: IotLog, request: Request) -> Response:
     if request.method == "GET":
-        return json_response(log.options)
+        return json_response(log.options) if log.options else _not_configured()
     wanted = request.json()
     if wanted.get("defaultLogLevel", "ERROR") not in LEVELS:
         return invalid(f"defaultLogLevel must be one of {', '.join(LEVELS)}")
-    log.options.update(wanted)
+    log.options = {"defaultLogLevel": "DISABLED", "disableAllLogs": False} | log.options | wanted
     return json_response({})
 
 
 def _levels(log: IotLog, request: Request) -> Response:
+    if not log.options and request.method != "DELETE":
+        return _not_configured()
     if request.method == "GET":
         return _list(log, request.query.get("targetType"))
     if request.method == "DELETE":
@@ -62,6 +64,10 @@ def _levels(log: IotLog, request: Request) -> Response:
     else:
         log.levels[key] = level
     return json_response({})
+
+
+def _not_configured() -> Response:
+    return error_response_json("NotConfiguredException", "Logging is not configured", 404)
 
 
 def _list(log: IotLog, wanted: str | None) -> Response:

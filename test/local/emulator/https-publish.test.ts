@@ -9,6 +9,7 @@ import {
   CreateThingGroupCommand,
   DetachPolicyCommand,
   SetV2LoggingLevelCommand,
+  SetV2LoggingOptionsCommand,
   UpdateCertificateCommand,
 } from '@aws-sdk/client-iot';
 import { startEmulator, type Emulator } from '../../../local/stack/emulator';
@@ -146,6 +147,7 @@ describe('publishing over HTTPS with the device certificate', () => {
   it('is logged with its principal and without a client id', async () => {
     const { iot, logs } = clientsOf(emulator);
     const device = await enrol(iot, 'logged', policyDocument(statement('Deny', 'iot:*', '*')));
+    await iot.send(new SetV2LoggingOptionsCommand({ defaultLogLevel: 'DISABLED' }));
     await iot.send(
       new SetV2LoggingLevelCommand({
         logTarget: { targetType: 'PRINCIPAL_ID', targetName: device.certificateId },

@@ -73,7 +73,18 @@ describe("AWS IoT's own log", () => {
   const summary = (entries: Record<string, unknown>[]) =>
     entries.map(({ eventType, status, logLevel }) => [eventType, status, logLevel].join(' '));
 
-  it('writes nothing until a level is set', async () => {
+  it('is not configured before its options are set, and writes nothing until a level is', async () => {
+    const { iot } = clientsOf(emulator);
+    const target = { targetType: 'CLIENT_ID', targetName: 'silent' } as const;
+    for (const call of [
+      iot.send(new GetV2LoggingOptionsCommand({})),
+      iot.send(new ListV2LoggingLevelsCommand({})),
+      setLevel(target, 'DEBUG'),
+    ]) {
+      expect(await errorName(call)).toBe('NotConfiguredException');
+    }
+    await iot.send(new DeleteV2LoggingLevelCommand(target));
+    await setOptions('DISABLED');
     await act('silent');
     expect(await entriesOf('silent')).toEqual([]);
   });
