@@ -1,6 +1,7 @@
 import { accessSync, constants } from 'node:fs';
 import { z } from 'zod';
 import { THING_NAME } from '../domain/names';
+import { parseJson } from './errors';
 
 const readableFile = z.string().min(1).refine(isReadable, 'no readable file');
 const version = z.string().min(1).max(64);
@@ -173,14 +174,6 @@ function put(target: Record<string, unknown>, path: string[], value: unknown): v
     typeof inner === 'object' && inner !== null ? { ...inner } : {};
   put(next, rest, value);
   target[head] = next;
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }
 
 function isReadable(path: string): boolean {

@@ -1,4 +1,5 @@
 import type { Logger } from 'pino';
+import { messageOf } from '../errors';
 import { Backoff, type BackoffSettings } from './backoff';
 import { Session } from './session';
 import type { Endpoint, MessageHandler, PublishOutcome, SubscribeOutcome } from './types';
@@ -103,8 +104,4 @@ export class Connection {
       };
     });
   }
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

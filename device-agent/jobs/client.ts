@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { Logger } from 'pino';
 import type { z } from 'zod';
 import { jobTopics } from '../../domain/device-protocol/topics';
+import { parseJson } from '../errors';
 import type { Connection } from '../connection/connection';
 import {
   describeReply,
@@ -89,7 +90,8 @@ export class JobsClient {
     if (verdict?.[1] === undefined || !topic.startsWith(`$aws/things/${this.thing}/jobs/`)) {
       return false;
     }
-    const body = payload.length > MAX_MESSAGE_BYTES ? undefined : parseJson(payload);
+    const body =
+      payload.length > MAX_MESSAGE_BYTES ? undefined : parseJson(payload.toString('utf8'));
     const token = withClientToken.safeParse(body);
     const waiting = token.success ? this.waiting.get(token.data.clientToken) : undefined;
     if (waiting?.topic === verdict[1]) {
@@ -148,12 +150,4 @@ function rejected(reply: unknown): JobRequestRejectedError {
   return parsed.success
     ? new JobRequestRejectedError(parsed.data.code, parsed.data.message)
     : new JobRequestRejectedError('Unreadable', 'the rejection is not in the documented form');
-}
-
-function parseJson(payload: Buffer): unknown {
-  try {
-    return JSON.parse(payload.toString('utf8'));
-  } catch {
-    return undefined;
-  }
 }

@@ -1,6 +1,7 @@
 import type { Logger } from 'pino';
 import type { JobDocument } from '../../domain/device-protocol/job-document';
 import type { Backoff } from '../connection/backoff';
+import { problemOf } from '../errors';
 import { runOperation } from '../operations/operations';
 import type { Lane, Operations } from '../operations/types';
 import type { Journal, RecordedOutcome } from '../state/journal';
@@ -154,9 +155,10 @@ export class JobRunner {
     }
     const { operation } = document;
     log.info({ event: 'job started', jobId: held.jobId, operation, startedBefore });
-    const unrecorded = attempt(() => journal.recordStart(key));
+    // A full disk must not keep a job from being carried out and reported.
+    const unrecorded = problemOf(() => journal.recordStart(key));
     const outcome = await runOperation(this.deps.operations, document, { startedBefore });
-    const problem = unrecorded ?? attempt(() => journal.recordOutcome(key, outcome));
+    const problem = unrecorded ?? problemOf(() => journal.recordOutcome(key, outcome));
     if (problem !== null) log.error({ event: 'journal not written', reason: problem });
     return outcome;
   }
@@ -181,14 +183,4 @@ function byAge(a: Work, b: Work): number {
 
 function contains(work: Work): boolean {
   return work.kind === 'run' && work.document.operation === 'contain';
-}
-
-/** A full disk must not keep a job from being carried out and reported: the message, or null where it went well. */
-function attempt(act: () => void): string | null {
-  try {
-    act();
-    return null;
-  } catch (error) {
-    return error instanceof Error ? error.message : String(error);
-  }
 }

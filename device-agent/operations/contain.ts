@@ -1,3 +1,4 @@
+import { problemOf } from '../errors';
 import type { Journal } from '../state/journal';
 import type { Application } from '../supervisor/application';
 import type { Operation } from './types';
@@ -21,7 +22,7 @@ export function createContain(deps: ContainDependencies): Operation<'contain'> {
     run: async ({ reason, requestedBy }) => {
       const before = deps.journal.containment;
       const since = before?.since ?? deps.now().toISOString();
-      const problem = tryTo(() =>
+      const problem = problemOf(() =>
         deps.journal.setContainment(before ?? { since, reason, requestedBy }),
       );
       deps.onContained();
@@ -37,13 +38,4 @@ export function createContain(deps: ContainDependencies): Operation<'contain'> {
       return { status: problem === null ? 'SUCCEEDED' : 'FAILED', details };
     },
   };
-}
-
-function tryTo(act: () => void): string | null {
-  try {
-    act();
-    return null;
-  } catch (error) {
-    return error instanceof Error ? error.message : String(error);
-  }
 }

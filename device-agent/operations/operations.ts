@@ -1,4 +1,5 @@
 import type { JobDocument } from '../../domain/device-protocol/job-document';
+import { messageOf } from '../errors';
 import { createContain, type ContainDependencies } from './contain';
 import { createDiagnostics, type DiagnosticsDependencies } from './diagnostics';
 import { createProbe, type ProbeDependencies } from './probe';
@@ -28,8 +29,7 @@ export async function runOperation(
   try {
     return await dispatch(operations, document, context);
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    return { status: 'FAILED', details: { reason } };
+    return { status: 'FAILED', details: { reason: messageOf(error) } };
   }
 }
 

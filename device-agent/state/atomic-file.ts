@@ -25,7 +25,3 @@ function withFile(path: string, flags: string, use: (file: number) => void): voi
     closeSync(file);
   }
 }
-
-export function isMissing(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && error.code === 'ENOENT';
-}

@@ -1,7 +1,8 @@
 import { readFileSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { isMissing, writeFileAtomically } from './atomic-file';
+import { codeOf, parseJson } from '../errors';
+import { writeFileAtomically } from './atomic-file';
 
 const containment = z.object({
   /** ISO 8601. */
@@ -91,7 +92,7 @@ function readJournal(path: string, now: () => Date): z.infer<typeof journalFile>
   try {
     text = readFileSync(path, 'utf8');
   } catch (error) {
-    if (isMissing(error)) return { containment: null, executions: [] };
+    if (codeOf(error) === 'ENOENT') return { containment: null, executions: [] };
     throw error;
   }
   const parsed = journalFile.safeParse(parseJson(text));
@@ -105,12 +106,4 @@ function readJournal(path: string, now: () => Date): z.infer<typeof journalFile>
   const content = { containment: damaged, executions: [] };
   writeFileAtomically(path, JSON.stringify(content));
   return content;
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }

@@ -1,6 +1,7 @@
 import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
+import { codeOf } from '../errors';
 import { writeFileAtomically } from '../state/atomic-file';
 
 const record = z.object({ pid: z.int().positive(), startedAt: z.string() });
@@ -56,7 +57,7 @@ function startTime(pid: number): string | null {
   }
 }
 
-const NOTHING_TO_KILL: ReadonlySet<unknown> = new Set(['ESRCH', 'EPERM']);
+const NOTHING_TO_KILL: ReadonlySet<string | null> = new Set(['ESRCH', 'EPERM']);
 
 /**
  * The application leads a process group of its own: its children go with it. Whether it worked shows in whether
@@ -66,7 +67,6 @@ export function killGroup(pid: number, signal: 'SIGTERM' | 'SIGKILL'): void {
   try {
     process.kill(-pid, signal);
   } catch (error) {
-    if (!(error instanceof Error && 'code' in error && NOTHING_TO_KILL.has(error.code)))
-      throw error;
+    if (!NOTHING_TO_KILL.has(codeOf(error))) throw error;
   }
 }

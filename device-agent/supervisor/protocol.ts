@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { telemetryTopic } from '../../domain/device-protocol/topics';
+import { parseJson } from '../errors';
 
 /**
  * What the application may say, one JSON object a line on its standard output. The application may be what
@@ -39,14 +40,6 @@ export function parseLine(line: string, thing: string): ParsedLine {
     return { ok: false, problem: 'the telemetry topic is the agent’s own' };
   }
   return { ok: true, message: parsed.data };
-}
-
-function parseJson(line: string): unknown {
-  try {
-    return JSON.parse(line);
-  } catch {
-    return undefined;
-  }
 }
 
 /** Cuts a stream into lines; a line without end is cut off and dropped, so it can't fill the memory. */
