@@ -6,6 +6,8 @@ import datetime
 import fcntl
 import ipaddress
 import os
+import ssl
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -54,17 +56,29 @@ def make_ca(common_name: str) -> Identity:
     return _identity(builder.sign(key, hashes.SHA256()), key)
 
 
-def make_server(ca: Identity) -> Identity:
-    """For TLS on localhost."""
+def make_server(ca: Identity, host: str) -> Identity:
+    """For TLS on this host and on localhost."""
     key = ec.generate_private_key(ec.SECP256R1())
-    names = x509.SubjectAlternativeName([x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
+    hosts = [x509.DNSName(name) for name in dict.fromkeys(["localhost", host])]
+    names = x509.SubjectAlternativeName([*hosts, x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
     usage = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH])
-    return _leaf(ca, "localhost", key, [names, usage])
+    return _leaf(ca, host, key, [names, usage])
 
 
 def make_signer(ca: Identity, common_name: str) -> Identity:
     """RSA, as SNS signs with RSA only."""
     return _leaf(ca, common_name, rsa.generate_private_key(public_exponent=65537, key_size=2048), [])
+
+
+def server_context(identity: Identity, directory: Path) -> ssl.SSLContext:
+    """TLS for a listener. Python takes certificates from files only, so one is there for a moment."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    with tempfile.NamedTemporaryFile("w", dir=directory, suffix=".pem") as file:
+        file.write(identity.certificate + identity.key)
+        file.flush()
+        context.load_cert_chain(file.name)
+    return context
 
 
 def _leaf(ca: Identity, common_name: str, key: PrivateKey, extensions: list[x509.ExtensionType]) -> Identity:

@@ -5,10 +5,11 @@
 Environment (ports are required, all listeners bind to BIND_HOST):
 
     BIND_HOST                     default 127.0.0.1
+    MINISTACK_HOST                the name others reach it by, in certificates and URLs; default localhost
     GATEWAY_PORT                  every AWS API, plain HTTP
     IOT_MTLS_PORT                 MQTT over TLS for devices
     EMULATOR_HTTPS_PORT           HTTPS publish for devices, POST /topics/<topic>?qos=0|1
-    EMULATOR_SNS_CERT_PORT        https://localhost:<port>/SimpleNotificationService-<hex>.pem
+    EMULATOR_SNS_CERT_PORT        https://<MINISTACK_HOST>:<port>/SimpleNotificationService-<hex>.pem
     EMULATOR_DIR                  keys and CA files, kept between starts; default .local/emulator
     EMULATOR_POLICY_DELAY_MS      how long a policy change takes to reach the broker; default 0 (AWS: 6 to 8 minutes)
     EMULATOR_SNS_RETRY_DELAY_MS   pause before each of 3 retries; default 1000 (AWS: 20000)
@@ -129,10 +130,14 @@ async def _announce(settings: Settings) -> None:
         "endpoint": f"http://{settings.bind_host}:{settings.gateway_port}",
         "region": os.environ["MINISTACK_REGION"],
         "accountId": os.environ["MINISTACK_ACCOUNT_ID"],
-        "mqtt": {"host": "localhost", "port": settings.mqtt_port, "caFile": str(settings.directory / "iot-ca.pem")},
-        "https": {"host": "localhost", "port": settings.https_port},
+        "mqtt": {
+            "host": settings.public_host,
+            "port": settings.mqtt_port,
+            "caFile": str(settings.directory / "iot-ca.pem"),
+        },
+        "https": {"host": settings.public_host, "port": settings.https_port},
         "sns": {
-            "signingHost": f"localhost:{settings.sns_cert_port}",
+            "signingHost": f"{settings.public_host}:{settings.sns_cert_port}",
             "caFile": str(settings.directory / "sns-ca.pem"),
         },
     }

@@ -19,6 +19,7 @@ class Settings:
     """Ports are TCP on `bind_host`; delays are milliseconds."""
 
     bind_host: str
+    public_host: str
     gateway_port: int
     mqtt_port: int
     https_port: int
@@ -34,6 +35,7 @@ def read_settings(env: Mapping[str, str]) -> Settings:
     """Raises SettingsError for a missing port or a number out of range."""
     return Settings(
         bind_host=env.get("BIND_HOST", "127.0.0.1"),
+        public_host=env.get("MINISTACK_HOST", "localhost"),
         gateway_port=_port(env, "GATEWAY_PORT"),
         mqtt_port=_port(env, "IOT_MTLS_PORT"),
         https_port=_port(env, "EMULATOR_HTTPS_PORT"),
@@ -53,6 +55,7 @@ def configure_ministack(settings: Settings) -> None:
     os.environ.update(
         {
             "BIND_HOST": settings.bind_host,
+            "MINISTACK_HOST": settings.public_host,
             "GATEWAY_PORT": str(settings.gateway_port),
             "IOT_MTLS_PORT": str(settings.mqtt_port),
             "AUTH": "true",
@@ -65,7 +68,6 @@ def configure_ministack(settings: Settings) -> None:
     for name, value in {
         "MINISTACK_REGION": "eu-west-1",
         "MINISTACK_ACCOUNT_ID": "000000000000",
-        "MINISTACK_HOST": "localhost",
         "AWS_ACCESS_KEY_ID": "test",
         "AWS_SECRET_ACCESS_KEY": "test",
         "LOG_LEVEL": "WARNING",

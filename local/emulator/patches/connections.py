@@ -13,7 +13,6 @@ from __future__ import annotations
 import struct
 import time
 from typing import Any
-from urllib.parse import unquote
 
 from ministack.core.responses import json_response, request_scope
 from ministack.services import iot, iot_data
@@ -35,7 +34,7 @@ def apply(_emulator: Emulator) -> None:
     async def handle(request: Request) -> Response | None:
         if not request.path.startswith(PREFIX) or request.method not in ("GET", "DELETE"):
             return None
-        key = (request.account, request.region, unquote(request.path[len(PREFIX) :]))
+        key = (request.account, request.region, request.path[len(PREFIX) :])
         return await _delete(request, key) if request.method == "DELETE" else _get(request, key, described)
 
     answer_first(iot_data, handle)

@@ -16,6 +16,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 from ministack.core.responses import request_scope
 from ministack.services import iot, iot_data
 
+from authority import Identity, server_context
 from device_policies import allows
 from emulator import Emulator, Starter
 from https_server import HttpRequest, HttpResponse, json_answer, serve_https
@@ -69,12 +70,9 @@ def _forbidden() -> HttpResponse:
 
 def _tls_context(emulator: Emulator) -> ssl.SSLContext:
     """Trusts what the MQTT listener trusts, certificates registered later included."""
-    directory = emulator.settings.directory
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context = server_context(Identity(*iot._mtls_ensure_server_cert()), emulator.settings.directory)
     context.verify_mode = ssl.CERT_REQUIRED
     context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
-    context.load_cert_chain(directory / "iot-broker.pem", directory / "iot-broker.key")
     loaded: set[str] = set()
 
     def trust_registered(_socket: object, _name: object, _context: object) -> None:

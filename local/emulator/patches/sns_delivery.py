@@ -1,10 +1,11 @@
 """Gap: SNS messages carry Signature "FAKE" and a made-up SigningCertURL, lack AWS's headers and are tried once.
 
 AWS pages: https://docs.aws.amazon.com/sns/latest/dg/sns-verify-signature-of-message.html (what is signed, versions 1 and 2),
-https://docs.aws.amazon.com/sns/latest/dg/http-header.html, https://docs.aws.amazon.com/sns/latest/dg/sns-message-delivery-retries.html
+https://docs.aws.amazon.com/sns/latest/dg/http-header.html,
+https://docs.aws.amazon.com/sns/latest/dg/sns-message-delivery-retries.html
 Does: signs every message with RSA, SHA1 or SHA256 by the topic's `SignatureVersion` (default 1, as on AWS); serves the signing
-certificate at https://localhost:<port>/SimpleNotificationService-<hex>.pem; sends the x-amz-sns headers; retries 3 times, with
-EMULATOR_SNS_RETRY_DELAY_MS between, on a network error, 429 or 5xx.
+certificate at https://<MINISTACK_HOST>:<port>/SimpleNotificationService-<hex>.pem; sends the x-amz-sns headers; retries 3 times,
+with EMULATOR_SNS_RETRY_DELAY_MS between, on a network error, 429 or 5xx.
 """
 
 from __future__ import annotations
@@ -16,7 +17,6 @@ import hashlib
 import http.client
 import json
 import logging
-import ssl
 import uuid
 from collections.abc import Coroutine
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 from ministack.services import sns
 
-from authority import Identity, kept, make_ca, make_server, make_signer
+from authority import Identity, kept, make_ca, make_server, make_signer, server_context
 from emulator import Emulator, Starter
 from https_server import HttpRequest, HttpResponse, json_answer, serve_https
 
@@ -45,9 +45,10 @@ def apply(emulator: Emulator) -> Starter:
     settings = emulator.settings
     ca = kept(settings.directory, "sns-ca", lambda: make_ca("iot-runbooks local SNS CA"))
     signing = kept(settings.directory, "sns-signing", lambda: make_signer(ca, "sns.amazonaws.com"))
-    kept(settings.directory, "sns-server", lambda: make_server(ca))
+    host = settings.public_host
+    server = kept(settings.directory, f"sns-server-{host}", lambda: make_server(ca, host))
     path = f"/SimpleNotificationService-{hashlib.sha256(signing.certificate.encode()).hexdigest()[:32]}.pem"
-    signer = Signer.of(signing, f"https://localhost:{settings.sns_cert_port}{path}")
+    signer = Signer.of(signing, f"https://{host}:{settings.sns_cert_port}{path}")
     _sign_messages(signer)
     _deliver_like_aws(signer, settings.sns_retry_delay_ms / 1000)
 
@@ -57,8 +58,7 @@ def apply(emulator: Emulator) -> Starter:
         return HttpResponse(200, "application/x-x509-ca-cert", signing.certificate.encode())
 
     async def start() -> None:
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(settings.directory / "sns-server.pem", settings.directory / "sns-server.key")
+        context = server_context(server, settings.directory)
         await serve_https(settings.bind_host, settings.sns_cert_port, context, serve_certificate)
 
     return start

@@ -123,7 +123,7 @@ describe('cached_iot_ca is still needed: the stock emulator', () => {
       const authorities = new Set<string>();
       for (let start = 0; start < 2; start += 1) {
         const emulator = await startEmulator({
-          withoutPatches: ['cached_iot_ca', 'https_publish'],
+          withoutPatches: ['cached_iot_ca'],
         });
         const answer = await fetch(`${emulator.endpoint}/_ministack/iot/ca.pem`);
         authorities.add(await answer.text());

@@ -141,6 +141,15 @@ describe('connections', () => {
     expect(gone.connectedSince).toBeUndefined();
   });
 
+  it('are found by a client id that needs encoding', async () => {
+    const device = await enrol(clientsOf(emulator).iot, 'encoded');
+    const clientId = 'line 1/press %41é';
+    const client = await connect(emulator, device, { clientId });
+    expect(await look(clientId)).toMatchObject({ connected: true, clientId });
+    await drop(clientId);
+    await closed(client);
+  });
+
   it('that were never there are not found', async () => {
     expect(await errorName(look('never'))).toBe('ResourceNotFoundException');
     expect(await errorName(drop('never'))).toBe('ResourceNotFoundException');

@@ -75,6 +75,16 @@ describe('policies of thing groups', () => {
     },
   );
 
+  it('refuse with reason code 135 in MQTT 5', async () => {
+    const device = await enrol(clientsOf(emulator).iot, 'told-why');
+    await join(emulator, device.thing, 'quiet');
+    const client = await connect(emulator, device);
+    await expect(client.publishAsync(TELEMETRY, '{}', { qos: 1 })).rejects.toMatchObject({
+      code: 135,
+    });
+    await client.endAsync(true);
+  });
+
   it('are inherited from the parent group', async () => {
     const device = await enrol(clientsOf(emulator).iot, 'inherits');
     const client = await connect(emulator, device);
