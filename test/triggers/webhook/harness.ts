@@ -26,6 +26,7 @@ export const RUNBOOK: QuarantineRunbook = {
     },
   ],
   settings: {
+    stepTimeout: setting,
     approveWithin: setting,
     proveWithin: setting,
     debugLogsFor: setting,
