@@ -1,7 +1,7 @@
 import { ApplicationFailure, condition, sleep, workflowInfo } from '@temporalio/workflow';
 import { quarantineJobId } from '../domain/ids';
-import { containmentLevel, type ContainmentSnapshot } from '../domain/quarantine/types';
-import type { Decision, Run } from './quarantine-state';
+import type { ContainmentSnapshot } from '../domain/quarantine/types';
+import { levelOf, type Decision, type Run } from './quarantine-state';
 import { refresh, show } from './quarantine-view';
 
 /** Rung by rung, for as long as it takes: an offline device is proven at its next connect. */
@@ -67,8 +67,7 @@ async function nextDecision({ state }: Run): Promise<Decision> {
       );
       await condition(waiting);
     } else {
-      const level = state.proof && containmentLevel(state.proof);
-      show(state, 'holding', `${level ?? ''}; a person decides before ${until}`);
+      show(state, 'holding', `${levelOf(state)}; a person decides before ${until}`);
       await condition(waiting, left, { summary: 'Hold' });
     }
   }

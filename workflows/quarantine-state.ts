@@ -1,13 +1,16 @@
 import type { Alarm } from '../domain/alarm/types';
 import type { Lease } from '../domain/guard/types';
-import type {
-  ContainmentProof,
-  ContainmentSnapshot,
-  EscalateRequest,
-  ExtendHoldRequest,
-  QuarantinePhase,
-  QuarantinePlan,
-  ReleaseRequest,
+import {
+  containmentLevel,
+  type ContainmentLevel,
+  type ContainmentProof,
+  type ContainmentSnapshot,
+  type EscalateRequest,
+  type ExtendHoldRequest,
+  type QuarantinePhase,
+  type QuarantinePlan,
+  type QuarantineStatus,
+  type ReleaseRequest,
 } from '../domain/quarantine/types';
 import type { Background } from './background';
 import type { Steps } from './quarantine-steps';
@@ -84,3 +87,18 @@ export const openState = (thing: string): QuarantineState => ({
   decisions: [],
   log: [],
 });
+
+export const statusOf = (state: QuarantineState): QuarantineStatus => ({
+  thing: state.thing,
+  phase: state.phase,
+  level: levelOf(state),
+  proof: state.proof,
+  applicationStoppedAt: state.applicationStoppedAt,
+  canPublishAgainAt: state.canPublishAgainAt,
+  escalated: state.escalated,
+  alarms: state.alarmEvents.length,
+  decisions: state.log,
+});
+
+export const levelOf = ({ proof }: QuarantineState): ContainmentLevel =>
+  proof === null ? 'not contained' : containmentLevel(proof);

@@ -12,10 +12,11 @@ import type {
   EscalateRequest,
   ExtendHoldRequest,
   QuarantinePhase,
+  QuarantineStatus,
   ReleaseRequest,
 } from '../domain/quarantine/types';
 import { UPDATES } from '../domain/temporal';
-import type { Decision, QuarantineState } from './quarantine-state';
+import { statusOf, type Decision, type QuarantineState } from './quarantine-state';
 import type { Steps } from './quarantine-steps';
 import { refresh } from './quarantine-view';
 
@@ -24,6 +25,8 @@ export const approveUpdate = defineUpdate<string, [ApproveRequest]>(UPDATES.appr
 export const releaseUpdate = defineUpdate<string, [ReleaseRequest]>(UPDATES.release);
 export const extendHoldUpdate = defineUpdate<string, [ExtendHoldRequest]>(UPDATES.extendHold);
 export const escalateUpdate = defineUpdate<string, [EscalateRequest]>(UPDATES.escalate);
+/** Where the run stands, for programs; a person reads the current details. */
+export const statusQuery = defineQuery<QuarantineStatus>('status');
 /** What an approver is asked to sign. */
 export const approvalTargetQuery = defineQuery<{ targetHash: string; targets: string[] }>(
   'approvalTarget',
@@ -40,6 +43,7 @@ export function hearAlarms(state: QuarantineState): void {
 
 /** A validator's refusal leaves no event; its text is what the responder reads. */
 export function hearResponders(state: QuarantineState, steps: Steps): void {
+  setHandler(statusQuery, () => statusOf(state));
   setHandler(approvalTargetQuery, () => ({ targetHash: state.targetHash, targets: state.targets }));
   setHandler(approveUpdate, (request) => approve(state, steps, request), {
     validator: (request) => {

@@ -1,12 +1,8 @@
 import { defineSearchAttributeKey, SearchAttributeType } from '@temporalio/common';
 import { setCurrentDetails, upsertSearchAttributes } from '@temporalio/workflow';
 import type { SearchAttribute } from '../domain/temporal';
-import {
-  containmentLevel,
-  type QuarantineOutcome,
-  type QuarantinePhase,
-} from '../domain/quarantine/types';
-import type { QuarantineState } from './quarantine-state';
+import type { QuarantineOutcome, QuarantinePhase } from '../domain/quarantine/types';
+import { levelOf, type QuarantineState } from './quarantine-state';
 
 /** Moves the run on and shows it. The phase is a search attribute too, since current details need a live worker. */
 export function show(state: QuarantineState, phase: QuarantinePhase, next: string): void {
@@ -53,7 +49,6 @@ function label(values: Partial<Record<SearchAttribute, string>>): void {
 
 function details(state: QuarantineState): string {
   const { plan, proof, snapshot } = state;
-  const level = proof ? containmentLevel(proof) : 'not contained';
   const rows: [string, string | null][] = [
     ['requested', proof?.requestedAt ?? null],
     ['denied by documents', proof?.deniedByDocumentsAt ?? null],
@@ -66,7 +61,7 @@ function details(state: QuarantineState): string {
     ['can publish again', state.canPublishAgainAt],
   ];
   return [
-    `## ${plain(state.thing)}: ${level}`,
+    `## ${plain(state.thing)}: ${levelOf(state)}`,
     `**Phase** ${state.phase} · **Next** ${plain(state.next)}`,
     plan &&
       `**Why** ${plain(plan.reason)} (asked by ${plain(plan.requestedBy)}, severity ${plan.severity})`,

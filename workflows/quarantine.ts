@@ -11,18 +11,17 @@ import {
 import type { Alarm } from '../domain/alarm/types';
 import type { Lease } from '../domain/guard/types';
 import { quarantineJobId } from '../domain/ids';
-import {
-  containmentLevel,
-  type ContainmentRecord,
-  type ContainmentSnapshot,
-  type QuarantineInput,
-  type QuarantineOutcome,
-  type QuarantinePlan,
-  type QuarantineResult,
+import type {
+  ContainmentRecord,
+  ContainmentSnapshot,
+  QuarantineInput,
+  QuarantineOutcome,
+  QuarantinePlan,
+  QuarantineResult,
 } from '../domain/quarantine/types';
 import { Background } from './background';
 import { deviceJobs, hold, isoTime, watchProof } from './quarantine-hold';
-import { openState, type QuarantineState, type Run } from './quarantine-state';
+import { openState, statusOf, type QuarantineState, type Run } from './quarantine-state';
 import { hearAlarms, hearResponders } from './quarantine-steering';
 import { resolve, stepsWith } from './quarantine-steps';
 import { refresh, show, showOpening, showOutcome } from './quarantine-view';
@@ -243,18 +242,7 @@ const resultOf = (
   state: QuarantineState,
   outcome: QuarantineOutcome,
   summary: string,
-): QuarantineResult => ({
-  outcome,
-  thing: state.thing,
-  summary,
-  level: state.proof ? containmentLevel(state.proof) : 'not contained',
-  proof: state.proof,
-  canPublishAgainAt: state.canPublishAgainAt,
-  applicationStoppedAt: state.applicationStoppedAt,
-  escalated: state.escalated,
-  alarms: state.alarmEvents.length,
-  decisions: state.log,
-});
+): QuarantineResult => ({ ...statusOf(state), outcome, summary });
 
 const releasedSummary = ({ canPublishAgainAt }: QuarantineState): string =>
   canPublishAgainAt === null

@@ -10,7 +10,10 @@ const MAX_GROUPS = 10;
 export type DeviceState = Pick<ContainmentSnapshot, 'groups' | 'certificates' | 'logLevel'>;
 
 /** The device as the registry has it now. Three rounds of parallel reads, whatever the number of certificates. */
-export async function readDevice(deps: ContainmentDeps, thing: string): Promise<DeviceState> {
+export async function readDevice(
+  deps: Pick<ContainmentDeps, 'registry' | 'logging'>,
+  thing: string,
+): Promise<DeviceState> {
   const [groups, arns, levels] = await Promise.all([
     deps.registry.groupsOf(thing),
     deps.registry.certificatesOf(thing),
@@ -20,7 +23,10 @@ export async function readDevice(deps: ContainmentDeps, thing: string): Promise<
   return { groups, certificates, logLevel: levels.get(thing) ?? null };
 }
 
-async function readCertificate(deps: ContainmentDeps, arn: string): Promise<CertificateSnapshot> {
+async function readCertificate(
+  deps: Pick<ContainmentDeps, 'registry'>,
+  arn: string,
+): Promise<CertificateSnapshot> {
   const [status, policies, things] = await Promise.all([
     deps.registry.certificateStatus(arn),
     deps.registry.policiesOf(arn),

@@ -132,11 +132,9 @@ export type QuarantinePhase =
 
 export type QuarantineOutcome = 'planned' | 'released' | 'refused' | 'cancelled' | 'failed';
 
-export interface QuarantineResult {
-  outcome: QuarantineOutcome;
+export interface QuarantineStatus {
   thing: string;
-  /** One sentence for a responder. */
-  summary: string;
+  phase: QuarantinePhase;
   level: ContainmentLevel;
   proof: ContainmentProof | null;
   /** When the device's own agent said so; null where it never answered. */
@@ -147,6 +145,12 @@ export interface QuarantineResult {
   alarms: number;
   /** What people decided, and what of it was refused. */
   decisions: string[];
+}
+
+export interface QuarantineResult extends QuarantineStatus {
+  outcome: QuarantineOutcome;
+  /** One sentence for a responder. */
+  summary: string;
   /** Dry run only. */
   plan?: DryRunPlan;
 }

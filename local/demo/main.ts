@@ -1,0 +1,54 @@
+import { Command, CommanderError } from 'commander';
+import { SCENARIOS } from './scenarios';
+
+interface Options {
+  once?: boolean;
+  json?: boolean;
+  list?: boolean;
+}
+
+const program = new Command('demo')
+  .description('Runs a scenario on real parts: Temporal, an MQTT broker, signed alarms, agents.')
+  .argument('[scenario]', 'which one', 'quarantine')
+  .option('--once', 'exit when done, 0 or 1, instead of staying up until Ctrl-C')
+  .option(
+    '--json',
+    'progress on standard error, one JSON object as the last line of standard output',
+  )
+  .option('--list', 'name the scenarios')
+  .exitOverride();
+
+async function main(): Promise<number> {
+  program.parse();
+  const options = program.opts<Options>();
+  if (options.list === true) {
+    for (const [name, { about }] of Object.entries(SCENARIOS))
+      process.stdout.write(`${name}  ${about}\n`);
+    return 0;
+  }
+  const name = program.args[0] ?? 'quarantine';
+  const scenario = Object.entries(SCENARIOS).find(([known]) => known === name)?.[1];
+  if (scenario === undefined) {
+    process.stderr.write(`no scenario is named ${name}; npm run demo -- --list names them\n`);
+    return 2;
+  }
+  const out = options.json === true ? process.stderr : process.stdout;
+  const stopping = new AbortController();
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stopping.abort());
+  const result = await scenario.run({
+    write: (line) => out.write(`${line}\n`),
+    signal: stopping.signal,
+    stayUp: options.once !== true,
+  });
+  if (options.json === true) process.stdout.write(`${JSON.stringify(result)}\n`);
+  return result.ok ? 0 : 1;
+}
+
+main().then(
+  (code) => process.exit(code),
+  (err: unknown) => {
+    if (err instanceof CommanderError) process.exit(err.exitCode === 0 ? 0 : 2);
+    process.stderr.write(`${err instanceof Error ? err.message : String(err)}\n`);
+    process.exit(1);
+  },
+);

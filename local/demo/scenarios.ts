@@ -1,0 +1,21 @@
+import { quarantineScenario } from './quarantine';
+
+export interface ScenarioIo {
+  write(line: string): void;
+  /** Aborted by Ctrl-C. */
+  signal: AbortSignal;
+  /** Keep everything running after the story until the signal. */
+  stayUp: boolean;
+}
+
+export interface Scenario {
+  about: string;
+  run(io: ScenarioIo): Promise<{ scenario: string; ok: boolean }>;
+}
+
+export const SCENARIOS: Record<string, Scenario> = {
+  quarantine: {
+    about: 'one of 12 devices misbehaves; an alarm contains it, it is proven contained, released',
+    run: quarantineScenario,
+  },
+};
