@@ -40,6 +40,8 @@ import {
   thingTypeResource,
 } from './provision-registry';
 
+const GUARD_TABLE = { name: NAMES.guardTable, keys: ['pk', 'sk'] } as const;
+
 /** Everything the fleet's cloud side is made of, each after what it depends on. */
 export function awsResources(clients: AwsClients, spec: ProvisionSpec): Resource[] {
   return [
@@ -71,7 +73,7 @@ function registryResources({ iot }: AwsClients, spec: ProvisionSpec): Resource[]
 
 function dataResources({ dynamo, s3 }: AwsClients, { place }: ProvisionSpec): Resource[] {
   return [
-    tableResource(dynamo, { name: NAMES.guardTable, keys: ['pk', 'sk'] }),
+    tableResource(dynamo, GUARD_TABLE),
     tableResource(dynamo, {
       name: NAMES.probeTable,
       keys: ['nonce'],
@@ -116,11 +118,11 @@ function alarmResources({ sns }: AwsClients, { place, webhookUrl }: ProvisionSpe
 
 function fleetGuard({ dynamo, iot }: AwsClients): Resource {
   const table = createGuardTable(dynamo, NAMES.guardTable);
-  const guardTable = tableResource(dynamo, { name: NAMES.guardTable, keys: ['pk', 'sk'] });
+  const shape = tableResource(dynamo, GUARD_TABLE);
   return guardResource({
     guard: createGuard({ table, approverKeys: () => Promise.resolve([]), now: Date.now }),
     initialise: () => initialiseGuard(table),
-    tableExists: async () => (await guardTable.read()) !== null,
+    tableReady: async () => (await shape.read())?.['keys'] === GUARD_TABLE.keys.join(', '),
     countThings: () => createIotRegistry(iot).countThings(NAMES.thingType),
   });
 }

@@ -4,25 +4,20 @@ import type { Resource } from './resource';
 export interface GuardDeps {
   guard: Pick<Guard, 'status' | 'setFleetSize'>;
   initialise: () => Promise<void>;
-  /** Null where the table is not there yet. */
-  tableExists: () => Promise<boolean>;
+  /** Whether the table is there and has the guard's keys. */
+  tableReady: () => Promise<boolean>;
   countThings: () => Promise<number>;
 }
 
 /** The guard's own items and the size of the fleet, which its percentages are of. A switch at stop stays so. */
-export function guardResource({
-  guard,
-  initialise,
-  tableExists,
-  countThings,
-}: GuardDeps): Resource {
+export function guardResource({ guard, initialise, tableReady, countThings }: GuardDeps): Resource {
   const size = async (): Promise<void> => guard.setFleetSize(await countThings());
   return {
     kind: 'guard',
     name: 'switch, counters and fleet size',
     desired: async () => ({ fleetSize: String(await countThings()) }),
     async read() {
-      if (!(await tableExists())) return null;
+      if (!(await tableReady())) return null;
       try {
         return { fleetSize: String((await guard.status()).fleetSize) };
       } catch (err) {

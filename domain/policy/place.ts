@@ -7,7 +7,7 @@ export const placeOf = (region: string, accountId: string): Place => ({
   accountId,
 });
 
-function partitionOf(region: string): string {
+export function partitionOf(region: string): string {
   if (region.startsWith('cn-')) return 'aws-cn';
   return region.startsWith('us-gov-') ? 'aws-us-gov' : 'aws';
 }

@@ -1,6 +1,8 @@
 import { NAMES } from '../names';
 import type { Place } from '../policy/types';
 
+export { partitionOf } from '../policy/place';
+
 /** Rules, roles and queue policies as they should be. Pure: the same place gives the same text. */
 
 const arn = ({ partition, region, accountId }: Place, service: string, rest: string): string =>
@@ -12,11 +14,6 @@ export const tableArn = (place: Place, table: string): string =>
 export const topicArn = (place: Place, topic: string): string => arn(place, 'sns', topic);
 export const roleArn = ({ partition, accountId }: Place, role: string): string =>
   `arn:${partition}:iam::${accountId}:role/${role}`;
-
-export function partitionOf(region: string): string {
-  if (region.startsWith('cn-')) return 'aws-cn';
-  return region.startsWith('us-gov-') ? 'aws-us-gov' : 'aws';
-}
 
 /** Only this account's rules may use the role: no confused deputy. */
 export const rulesTrust = (place: Place) => ({

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { listIssues } from '../../../domain/issues';
 import { THING_NAME } from '../../../domain/names';
-import { partitionOf } from '../../../domain/provision/desired';
+import { placeOf } from '../../../domain/policy/place';
 import type { Place } from '../../../domain/policy/types';
 
 export interface ProvisionConfig {
@@ -38,11 +38,7 @@ export function loadConfig(env: NodeJS.ProcessEnv): ProvisionConfig {
   const set = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== ''));
   const vars = parse(variables, set, 'The environment is wrong');
   return {
-    place: {
-      partition: partitionOf(vars.AWS_REGION),
-      region: vars.AWS_REGION,
-      accountId: vars.AWS_ACCOUNT_ID,
-    },
+    place: placeOf(vars.AWS_REGION, vars.AWS_ACCOUNT_ID),
     ...(vars.AWS_ENDPOINT_URL !== undefined && { awsEndpoint: vars.AWS_ENDPOINT_URL }),
     ...(vars.IOT_DATA_ENDPOINT !== undefined && { iotDataEndpoint: vars.IOT_DATA_ENDPOINT }),
     temporalAddress: vars.TEMPORAL_ADDRESS,
