@@ -19,6 +19,8 @@ from ministack.services import cloudwatch_logs
 from policy_view import PolicyView
 
 GROUP = "AWSIotLogsV2"
+# A device that floods for hours must not fill the memory; AWS too drops entries under load.
+MAX_ENTRIES = 20_000
 # Least verbose last; a level lets through its own entries and those after it.
 LEVELS = ("DEBUG", "INFO", "WARN", "ERROR", "DISABLED")
 TARGET_TYPES = ("DEFAULT", "THING_GROUP", "CLIENT_ID", "SOURCE_IP", "PRINCIPAL_ID")
@@ -105,3 +107,11 @@ def _append(account: str, region: str, entry: dict[str, Any]) -> None:
             cloudwatch_logs._create_log_group(stream)
             cloudwatch_logs._create_log_stream(stream)
         cloudwatch_logs._put_log_events({**stream, "logEvents": [event]})
+        _drop_oldest(cloudwatch_logs._log_groups[GROUP]["streams"][stream["logStreamName"]]["events"])
+
+
+def _drop_oldest(events: list[dict[str, Any]]) -> None:
+    if len(events) > MAX_ENTRIES:
+        for event in events[: MAX_ENTRIES // 2]:
+            cloudwatch_logs._log_records.pop(event["eventId"], None)
+        del events[: MAX_ENTRIES // 2]

@@ -15,6 +15,7 @@ import json
 import logging
 import time
 from datetime import UTC, datetime
+from itertools import takewhile
 from typing import Any
 
 from ministack.core.responses import get_account_id, get_region, new_uuid, request_scope
@@ -22,6 +23,8 @@ from ministack.services import cloudwatch, sns
 
 from emulator import Emulator, Starter
 
+# A datum this much older than the evaluated periods ends the search, as data come nearly in order.
+LATE_SECONDS = 300
 ACTIONS = {"ALARM": "AlarmActions", "OK": "OKActions", "INSUFFICIENT_DATA": "InsufficientDataActions"}
 logger = logging.getLogger("cloudwatch")
 
@@ -47,10 +50,11 @@ async def _evaluate_every_second() -> None:
 
 
 def _evaluate(alarm: dict[str, Any]) -> None:
-    series = _series(alarm)
-    if not series:
+    now = time.time()
+    points = _series(alarm)
+    if not points:
         return
-    state = _judge(alarm, _period_values(alarm, series, time.time()))
+    state = _judge(alarm, _period_values(alarm, _recent(alarm, points, now), now))
     before = alarm["StateValue"]
     if state is None or state == before:
         return
@@ -66,9 +70,17 @@ def _evaluate(alarm: dict[str, Any]) -> None:
 
 def _series(alarm: dict[str, Any]) -> list[dict[str, Any]]:
     dimensions = cloudwatch._dims_key(cloudwatch._dims_from_list(alarm.get("Dimensions") or []))
-    points = cloudwatch._metrics.get((alarm.get("Namespace"), alarm.get("MetricName"), dimensions)) or []
+    points: list[dict[str, Any]] = (
+        cloudwatch._metrics.get((alarm.get("Namespace"), alarm.get("MetricName"), dimensions)) or []
+    )
+    return points
+
+
+def _recent(alarm: dict[str, Any], points: list[dict[str, Any]], now: float) -> list[dict[str, Any]]:
+    horizon = now - alarm.get("Period", 60) * alarm.get("EvaluationPeriods", 1) - LATE_SECONDS
     unit = alarm.get("Unit")
-    return [point for point in points if unit in (None, point["Unit"])]
+    recent = takewhile(lambda point: point["Timestamp"] > horizon, reversed(points))
+    return [point for point in recent if unit in (None, point["Unit"])]
 
 
 def _period_values(alarm: dict[str, Any], series: list[dict[str, Any]], now: float) -> list[float | None]:

@@ -3,9 +3,9 @@
 AWS pages: https://docs.aws.amazon.com/sns/latest/dg/sns-verify-signature-of-message.html (what is signed, versions 1 and 2),
 https://docs.aws.amazon.com/sns/latest/dg/http-header.html,
 https://docs.aws.amazon.com/sns/latest/dg/sns-message-delivery-retries.html
-Does: signs every message with RSA, SHA1 or SHA256 by the topic's `SignatureVersion` (default 1, as on AWS); serves the signing
-certificate at https://<MINISTACK_HOST>:<port>/SimpleNotificationService-<hex>.pem; sends the x-amz-sns headers; retries 3 times,
-with EMULATOR_SNS_RETRY_DELAY_MS between, on a network error, 429 or 5xx.
+Does: signs every message with RSA, SHA1 or SHA256 by the topic's `SignatureVersion` (default 1, as on AWS); serves the
+signing certificate at https://<MINISTACK_HOST>:<port>/SimpleNotificationService-<hex>.pem; sends the x-amz-sns headers;
+retries 3 times, with EMULATOR_SNS_RETRY_DELAY_MS between, on a network error, 429 or 5xx.
 """
 
 from __future__ import annotations
