@@ -3,7 +3,6 @@ import { createAwsClients } from '../../../activities/aws/clients';
 import { createGuardTable } from '../../../activities/aws/guard-table';
 import { approverKeysFromFile } from '../../../activities/guard/approver-keys';
 import { createGuard } from '../../../activities/guard/guard';
-import { readApprovalTarget } from './approval-target';
 import type { GuardCliDeps } from './commands';
 import { loadConfig, UsageError } from './config';
 import { createProgram } from './program';
@@ -31,11 +30,14 @@ function compose(): GuardCliDeps {
         now: Date.now,
       });
     },
-    readTarget: (workflowId) =>
-      readApprovalTarget(workflowId, {
+    readTarget: async (workflowId) => {
+      // Only this needs Temporal's client, and a kill switch should not wait for it to load.
+      const { readApprovalTarget } = await import('./approval-target.js');
+      return readApprovalTarget(workflowId, {
         address: config.temporalAddress,
         namespace: config.temporalNamespace,
-      }),
+      });
+    },
     now: Date.now,
   };
 }
