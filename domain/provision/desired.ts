@@ -68,10 +68,10 @@ export const SQL_VERSION = '2016-03-23';
 
 /** The alias stands last, so that a device can't name another one in its payload. */
 export const TELEMETRY_SQL = "SELECT *, topic(2) AS thing FROM 'dt/+/telemetry'";
+/** A comparison with an absent field is not true, so only probes match; Int by Int is an Int, so these are seconds. */
 export const PROBE_SQL =
   'SELECT probe AS nonce, topic(2) AS thing, timestamp() AS receivedAt, ' +
-  'floor(timestamp() / 1000) + 604800 AS expiresAt ' +
-  "FROM 'dt/+/telemetry' WHERE isUndefined(probe) = false";
+  "timestamp() / 1000 + 604800 AS expiresAt FROM 'dt/+/telemetry' WHERE probe <> ''";
 export const PRESENCE_SQL = "SELECT * FROM '$aws/events/presence/+/+'";
 
 /** DynamoDB deletes probe nonces some time after this epoch second. */
