@@ -87,7 +87,7 @@ class DeviceAgent implements Agent {
   async start(): Promise<void> {
     const { containment } = this.journal;
     this.log.info({ event: 'agent started', version: AGENT_VERSION, containment });
-    this.application.reapOrphan();
+    await this.application.reapOrphan();
     if (containment === null) await this.application.start();
     this.connection.start();
   }

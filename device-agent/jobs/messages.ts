@@ -21,7 +21,7 @@ export const pendingReply = z.object({
 const execution = summary.extend({
   status: z.string(),
   /** Left unparsed: what the cloud asks is judged by parseJobDocument, and refused with a reason. */
-  jobDocument: z.unknown(),
+  jobDocument: z.unknown().optional(),
 });
 export type JobExecution = z.infer<typeof execution>;
 

@@ -81,8 +81,8 @@ export class Application {
   }
 
   /** Ends what an earlier, killed agent left running. Before the first `start`. */
-  reapOrphan(): void {
-    const pid = this.orphan.reap();
+  async reapOrphan(): Promise<void> {
+    const pid = await this.orphan.reap();
     if (pid !== null) this.log.warn({ event: 'orphaned application killed', pid });
   }
 

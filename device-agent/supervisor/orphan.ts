@@ -1,5 +1,6 @@
 import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
 import { codeOf } from '../errors';
 import { writeFileAtomically } from '../state/atomic-file';
@@ -28,13 +29,17 @@ export class OrphanRecord {
   }
 
   /** Ends what an earlier life of the agent left behind; the pid, or null where there was nothing. */
-  reap(): number | null {
+  async reap(): Promise<number | null> {
     const found = this.read();
     if (found === null) return null;
-    const alive = startTime(found.pid) === found.startedAt;
-    if (alive) killGroup(found.pid, 'SIGKILL');
+    const alive = (): boolean => startTime(found.pid) === found.startedAt;
+    const wasAlive = alive();
+    if (wasAlive) killGroup(found.pid, 'SIGKILL');
+    // Until it is gone a device must not be called contained.
+    for (let wait = 0; wait < MAX_WAITS && alive(); wait += 1) await sleep(WAIT_MS);
+    if (alive()) throw new Error(`the orphaned application ${found.pid} survives SIGKILL`);
     this.forget();
-    return alive ? found.pid : null;
+    return wasAlive ? found.pid : null;
   }
 
   private read(): z.infer<typeof record> | null {
@@ -46,12 +51,16 @@ export class OrphanRecord {
   }
 }
 
-/** Clock ticks since boot, field 22 of /proc/<pid>/stat; null where the process or /proc is not there. */
+const WAIT_MS = 20;
+const MAX_WAITS = 250;
+
+/** Clock ticks since boot, field 22 of /proc/<pid>/stat; null where the process has ended or there is no /proc. */
 function startTime(pid: number): string | null {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
     // The command name, field 2, is in parentheses and may itself hold spaces and parentheses.
-    return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? null;
+    const [state, ...rest] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    return state === 'Z' ? null : (rest[18] ?? null);
   } catch {
     return null;
   }

@@ -159,7 +159,11 @@ describe('an agent killed between IN_PROGRESS and SUCCEEDED', () => {
     const second = run([bundle], env);
     const ended = await eventually(execution, ({ status }) => status !== 'IN_PROGRESS');
     expect(ended).toMatchObject({ status: 'SUCCEEDED', versionNumber: 3 });
-    expect(isAlive(application)).toBe(false);
+    // A killed orphan stays a zombie until init has reaped it.
+    await eventually(
+      () => isAlive(application),
+      (alive) => !alive,
+    );
     expect(second.entries.map(({ event }) => event)).not.toContain('application started');
 
     const third = await restarted(second, env);
