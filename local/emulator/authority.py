@@ -93,7 +93,7 @@ def _leaf(ca: Identity, common_name: str, key: PrivateKey, extensions: list[x509
 
 
 def _certificate(subject: str, issuer: str, key: PrivateKey) -> x509.CertificateBuilder:
-    now = datetime.datetime.now(datetime.UTC)
+    now = datetime.datetime.now(datetime.timezone.utc)
     return (
         x509.CertificateBuilder()
         .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, subject)]))

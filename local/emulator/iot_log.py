@@ -10,7 +10,7 @@ import json
 import time
 import uuid
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime, timezone
 from typing import Any
 
 from ministack.core.responses import request_scope
@@ -80,7 +80,7 @@ class IotLog:
 
 def _entry(account: str, level: str, event: Event) -> dict[str, Any]:
     entry: dict[str, Any] = {
-        "timestamp": datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")[:-3],
+        "timestamp": datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M:%S.%f")[:-3],
         "logLevel": level,
         "traceId": str(uuid.uuid4()),
         "accountId": account,

@@ -14,7 +14,7 @@ import asyncio
 import json
 import logging
 import time
-from datetime import UTC, datetime
+from datetime import datetime, timezone
 from itertools import takewhile
 from typing import Any
 
@@ -165,5 +165,5 @@ def _trigger(alarm: dict[str, Any]) -> dict[str, Any]:
 
 
 def _timestamp(epoch: float | None) -> str:
-    moment = datetime.fromtimestamp(epoch if epoch is not None else time.time(), UTC)
+    moment = datetime.fromtimestamp(epoch if epoch is not None else time.time(), timezone.utc)
     return moment.strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "+0000"
