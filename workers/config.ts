@@ -1,3 +1,5 @@
+import { homedir } from 'node:os';
+import { join } from 'node:path';
 import { z } from 'zod';
 import { listIssues } from '../domain/issues';
 import { NAMES } from '../domain/names';
@@ -53,7 +55,10 @@ const variables = z
       .pipe(z.array(z.enum(QUEUES, `must be a list of ${QUEUES.join(', ')}`)).min(1)),
     GUARD_TABLE: z.string().min(3).default(NAMES.guardTable),
     RUNBOOKS_DIR: z.string().min(1).default('runbooks'),
-    APPROVERS_FILE: z.string().min(1).default('approvers.json'),
+    APPROVERS_FILE: z
+      .string()
+      .min(1)
+      .default(join(homedir(), '.config', 'iot-runbooks', 'approvers.json')),
     METRICS_ADDRESS: hostAndPort.optional(),
     LOG_LEVEL: z
       .enum(['debug', 'info', 'warn', 'error'], 'must be debug, info, warn or error')
