@@ -19,6 +19,7 @@ it('quarantine loses, repeats and leaves nothing when its worker is killed at sa
     duplicated: 0,
     details: [],
   });
+  expect(report.killPoints).toBeGreaterThan(0);
   // The undisturbed run is the positive control: it found far more moments than were tried.
   expect(lines.find((line) => line.startsWith('undisturbed: ok'))).toMatch(/\d{2,} kill points/);
 }, 300_000);

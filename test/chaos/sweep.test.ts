@@ -11,7 +11,7 @@ import { sweep, type Scenario, type SweepOptions } from './sweep';
 
 type Mode = 'careful' | 'careless' | 'forgetful' | 'hasty';
 
-const WORKER = join(__dirname, 'sweep-worker.mjs');
+const WORKER = join(__dirname, 'sweep-worker', 'main.mjs');
 
 let folder: string;
 let aws: Server;

@@ -1,5 +1,5 @@
 // A worker for the sweep's own test: takes the subject from a file, makes two AWS calls for it, says so in a file.
-// Usage: node sweep-worker.mjs ENDPOINT FOLDER MODE
+// Usage: node sweep-worker/main.mjs ENDPOINT FOLDER MODE
 import { randomUUID } from 'node:crypto';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
