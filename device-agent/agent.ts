@@ -28,8 +28,6 @@ export interface Agent {
 
 /** How long `stop` waits for jobs under way before it goes on. */
 const FINISH_JOBS_MS = 10_000;
-/** Attempts to read the pending list on a new connection before the device reports without it. */
-const READ_ATTEMPTS = 3;
 
 /** One device. Holds no module state: any number run in one process. */
 export function createAgent(config: AgentConfig, log: Logger): Agent {
@@ -132,25 +130,11 @@ class DeviceAgent implements Agent {
       this.connection.reconnect('no jobs without their topics');
       return;
     }
-    await this.readJobs(session);
-    if (!this.connection.open || this.connection.sessions !== session) return;
+    const current = (): boolean => this.connection.open && this.connection.sessions === session;
+    await this.runner.refreshPatiently(current);
+    if (!current()) return;
     this.readySession = session;
     this.beginReports();
-  }
-
-  /** A Jobs service that does not answer must not blind the fleet: after a few attempts reports begin all the same. */
-  private async readJobs(session: number): Promise<void> {
-    for (let attempt = 1; attempt <= READ_ATTEMPTS; attempt += 1) {
-      try {
-        await this.runner.refresh();
-        return;
-      } catch (error) {
-        this.log.warn({ event: 'pending jobs not read', attempt, reason: String(error) });
-        if (!this.connection.open || this.connection.sessions !== session) return;
-        await sleep(this.retryBackoff().next());
-      }
-    }
-    this.runner.hint();
   }
 
   private beginReports(): void {
@@ -238,14 +222,10 @@ class DeviceAgent implements Agent {
       jobs: this.jobs,
       journal: this.journal,
       operations,
-      retry: () => this.retryBackoff(),
+      retry: () => new Backoff(this.config.jobs.retry),
       retryLaterMs: this.config.jobs.retryLaterMs,
       log: this.log,
     });
-  }
-
-  private retryBackoff(): Backoff {
-    return new Backoff(this.config.jobs.retry);
   }
 
   private applicationStatus(): Telemetry['application'] {

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import type { JobDocument } from '../../domain/device-protocol/job-document';
 import type { Backoff } from '../connection/backoff';
@@ -20,6 +21,8 @@ export interface JobRunnerDependencies {
   retryLaterMs: number;
   log: Logger;
 }
+
+const READ_ATTEMPTS = 3;
 
 type Work = { key: string; held: HeldExecution; queuedAt: number } & (
   | { kind: 'run'; document: JobDocument; startedBefore: boolean }
@@ -62,6 +65,25 @@ export class JobRunner {
       this.reading = null;
     }
     await this.lanes.containment;
+  }
+
+  /**
+   * For a new connection: a few attempts while it is `current`. A Jobs service that does not answer must not blind
+   * the fleet, so it resolves in any case, and what was not read is tried again later.
+   */
+  async refreshPatiently(current: () => boolean): Promise<void> {
+    const retry = this.deps.retry();
+    for (let attempt = 1; attempt <= READ_ATTEMPTS && current(); attempt += 1) {
+      try {
+        await this.refresh();
+        return;
+      } catch (error) {
+        const reason = String(error);
+        this.deps.log.warn({ event: 'pending jobs not read', attempt, reason });
+        await sleep(retry.next());
+      }
+    }
+    this.refreshLater();
   }
 
   /** For notices, which nobody waits on: a failure is tried again later. */

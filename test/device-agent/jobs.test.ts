@@ -209,7 +209,6 @@ describe('a job that it can’t trust', () => {
     ['an empty document', '{}', /operation/],
     ['an array', '[1,2,3]', /document/],
     ['a malformed nonce', probe('../../etc'), /nonce/],
-    ['control characters', contain.replace('floods', 'a\\nb').replace('contain', 'x'), /operation/],
     ['a reason without end', contain.replace('floods', 'x'.repeat(600)), /reason/],
     ['a prototype', '{"__proto__":{"operation":"contain"},"version":1}', /operation/],
   ];
@@ -247,8 +246,8 @@ describe('a job that others touch, too', () => {
       () => eventsOf(entries, 'job started').length,
       (count) => count > 0,
     );
-    for (let times = 0; times < 20; times += 1) {
-      await watcher.publish(`$aws/things/${device.thing}/jobs/x/get/accepted`, {}).catch(() => 0);
+    // Each of these jobs is notified of twice, while the first is still running.
+    for (let times = 0; times < 10; times += 1) {
       await finishJob(device, `${device.thing}-status-${times}`, status);
     }
     expect(await finished(device, jobId)).toMatchObject({ status: 'SUCCEEDED' });

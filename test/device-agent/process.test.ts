@@ -1,6 +1,6 @@
 import { execFile, spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { copyFileSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -150,6 +150,12 @@ describe('an agent killed between IN_PROGRESS and SUCCEEDED', () => {
     });
     await createJob(emulator, clients.iot, { jobId: 'killed-contain', thing: 'killed', document });
     await first.seen('job started');
+    const journal = join(device.dir, 'state', 'journal.json');
+    // Killed before this, it would take the whole grace again after its restart.
+    await eventually(
+      () => (existsSync(journal) ? readFileSync(journal, 'utf8') : ''),
+      (text) => text.includes('"reason":"test"'),
+    );
     const execution = () => readExecution(clients.iot, 'killed', 'killed-contain');
     expect((await execution()).status).toBe('IN_PROGRESS');
     first.child.kill('SIGKILL');
