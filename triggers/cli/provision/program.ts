@@ -32,6 +32,8 @@ export function createProgram(deps: () => ProvisionDeps, io: ProgramIo): Command
     .addHelpText('after', ENVIRONMENT)
     .configureOutput({ writeOut: io.writeOut, writeErr: io.writeErr })
     .exitOverride()
+    // `--hardware` means one thing before `device` and another after it.
+    .enablePositionalOptions()
     .allowExcessArguments(false);
   const json = (): boolean => program.opts<{ json?: boolean }>().json === true;
   program.action(async () => {
@@ -40,15 +42,19 @@ export function createProgram(deps: () => ProvisionDeps, io: ProgramIo): Command
   });
   addDevice(program, async (raw) => {
     const options = parseDeviceOptions(raw);
-    io.report(await enrol(deps(), options), json());
+    io.report(await enrol(deps(), options), json() || raw.json === true);
   });
   return program;
 }
 
-function addDevice(program: Command, run: (raw: object) => Promise<void>): void {
+function addDevice(
+  program: Command,
+  run: (raw: { json?: boolean; thing: string }) => Promise<void>,
+): void {
   const device = program
     .command('device <thing>')
     .description('enrol one device: thing, groups, certificate, policy, alarm')
+    .option('--json', 'one JSON object as the last line of standard output')
     .requiredOption('--site <site>', 'its site')
     .requiredOption('--hardware <version>', 'its hardware version')
     .option('--firmware <version>', 'kept as an attribute')
@@ -59,5 +65,5 @@ function addDevice(program: Command, run: (raw: object) => Promise<void>): void 
     .option('--alarm-threshold <n>', 'alarm at so many refused publishes in a period')
     .option('--alarm-period <seconds>', '10, 20, 30 or a multiple of 60 (60)');
   device.copyInheritedSettings(program);
-  device.action((thing: string) => run({ ...device.opts<object>(), thing }));
+  device.action((thing: string) => run({ ...device.opts<{ json?: boolean }>(), thing }));
 }
