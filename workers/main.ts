@@ -11,6 +11,8 @@ import { createRunbookStarter, createRunFinder } from './runbook-starter';
 
 const ROOT = join(__dirname, '..');
 const GRACE = '5 seconds';
+/** A workflow whose worker died waits this long before another takes it over; the SDK's default is 10 seconds. */
+const STICKY = '1 second';
 
 const USAGE = `Runs the runbooks' workflows and activities.
 
@@ -81,6 +83,7 @@ async function createWorkers(
         taskQueue,
         activities: activities[taskQueue],
         shutdownGraceTime: GRACE,
+        stickyQueueScheduleToStartTimeout: STICKY,
         ...(taskQueue === TASK_QUEUES.runbooks && {
           workflowBundle: await workflowBundle(ROOT, join(ROOT, '.local', 'cache')),
         }),
