@@ -1,0 +1,20 @@
+import { expect, it } from '@jest/globals';
+
+import { runWebhookChaos } from './webhook';
+
+it('a flood of 2,000 hostile requests starts nothing, breaks nothing and stops no true alarm', async () => {
+  const result = await runWebhookChaos({ requests: 2_000, seed: 4 });
+  expect(result).toMatchObject({
+    hostile: 2_000,
+    workflows: 0,
+    serverErrors: 0,
+    exits: 0,
+    strayConnections: 0,
+    validSent: 1_020,
+    validAccepted: 1_020,
+    repeats: 1_000,
+    repeatWorkflows: 1,
+  });
+  // The control: what is recorded is recorded.
+  expect(result.pinnedConnections).toBeGreaterThan(0);
+}, 180_000);
