@@ -2,7 +2,6 @@ import { mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import {
-  AddThingToThingGroupCommand,
   AttachPolicyCommand,
   AttachThingPrincipalCommand,
   CreateJobCommand,
@@ -30,7 +29,7 @@ export interface TestDevice extends TestCertificate {
 }
 
 const DEVICE_POLICY = 'test-device';
-export const DENY_POLICY = 'test-deny';
+const DENY_POLICY = 'test-deny';
 
 /** Clients for the emulator, with the two policies that the agent's tests need. */
 export async function prepareAccount(emulator: Emulator): Promise<AwsClients> {
@@ -79,10 +78,6 @@ export async function denyTelemetry(iot: IoTClient, device: TestDevice): Promise
 export async function allowTelemetry(iot: IoTClient, device: TestDevice): Promise<void> {
   const target = device.certificateArn;
   await iot.send(new DetachPolicyCommand({ policyName: DENY_POLICY, target }));
-}
-
-export async function addToGroup(iot: IoTClient, thing: string, group: string): Promise<void> {
-  await iot.send(new AddThingToThingGroupCommand({ thingName: thing, thingGroupName: group }));
 }
 
 /** Any document: hostile ones are what some tests are about. */
