@@ -26,6 +26,8 @@ let clients: AwsClients;
 let watcher: Watcher;
 let bundle: string;
 let processes: ChildProcess[] = [];
+/** Applications that a failed test would leave behind. */
+let orphans: number[] = [];
 
 beforeAll(async () => {
   emulator = await startEmulator();
@@ -41,6 +43,8 @@ beforeAll(async () => {
 afterEach(() => {
   for (const child of processes) child.kill('SIGKILL');
   processes = [];
+  for (const pid of orphans.filter(isAlive)) process.kill(pid, 'SIGKILL');
+  orphans = [];
 });
 
 afterAll(async () => {
@@ -141,6 +145,7 @@ describe('an agent killed between IN_PROGRESS and SUCCEEDED', () => {
     };
     const first = run([bundle], env);
     const application = await applicationPid(first);
+    orphans.push(application);
     await flows(device.thing);
     const document = JSON.stringify({
       version: 1,
