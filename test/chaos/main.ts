@@ -1,6 +1,8 @@
 import { parseArgs } from 'node:util';
 import { z } from 'zod';
 import { runQuarantineChaos } from './quarantine';
+import { runWebhookChaos } from './webhook';
+import { runWebhookChaos } from './webhook';
 
 interface ChaosOptions {
   sample?: number;
@@ -12,7 +14,7 @@ interface ChaosOptions {
 
 interface ChaosRun {
   what: string;
-  run(options: ChaosOptions): Promise<{ result: Record<string, number>; ok: boolean }>;
+  run(options: ChaosOptions): Promise<{ result: object; ok: boolean }>;
 }
 
 const RUNS: Record<string, ChaosRun> = {
@@ -28,14 +30,27 @@ const RUNS: Record<string, ChaosRun> = {
       return { result, ok };
     },
   },
+  webhook: {
+    what: 'the webhook is sent forged, replayed, oversized and mistyped requests; --sample says how many (100,000)',
+    run: async ({ sample, seed, log }) => {
+      const result = await runWebhookChaos({ requests: sample ?? 100_000, seed: seed ?? 1, log });
+      const { workflows, serverErrors, exits, strayConnections, repeatWorkflows } = result;
+      const harmless = workflows + serverErrors + exits + strayConnections === 0;
+      const taken = result.validAccepted === result.validSent && repeatWorkflows === 1;
+      return { result: { ...result }, ok: harmless && taken && result.pinnedConnections > 0 };
+    },
+  },
 };
+
+const REQUESTS = 100_000;
+const FAULTS = ['workflows', 'serverErrors', 'exits', 'strayConnections'] as const;
 
 const USAGE = `Breaks a part of the system on purpose, over and over, and counts what was lost.
 
 Usage: npm run chaos -- <name> [--sample n] [--seed s] [--dir folder] [--json]
 
   --list      name the runs
-  --sample n  only n of the kill points, chosen by the seed
+  --sample n  only n of the kill points, chosen by the seed; of webhook, n requests (default 100,000)
   --seed s    default 1
   --dir d     keep the logs of server, emulator and workers there
   --json      progress on standard error; the last line of standard output is one object
