@@ -2,7 +2,6 @@ import { parseArgs } from 'node:util';
 import { z } from 'zod';
 import { runQuarantineChaos } from './quarantine';
 import { runWebhookChaos } from './webhook';
-import { runWebhookChaos } from './webhook';
 
 interface ChaosOptions {
   sample?: number;
@@ -41,9 +40,6 @@ const RUNS: Record<string, ChaosRun> = {
     },
   },
 };
-
-const REQUESTS = 100_000;
-const FAULTS = ['workflows', 'serverErrors', 'exits', 'strayConnections'] as const;
 
 const USAGE = `Breaks a part of the system on purpose, over and over, and counts what was lost.
 
