@@ -24,6 +24,6 @@ function addressOf(args: unknown[]): string {
     host = 'localhost',
     port,
     path,
-  } = first as { host?: string; port?: unknown; path?: string };
+  } = first as { host?: string; port?: number | string; path?: string };
   return port === undefined ? `unix:${path ?? ''}` : `${host}:${String(port)}`;
 }

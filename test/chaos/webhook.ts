@@ -74,7 +74,7 @@ export async function runWebhookChaos(options: WebhookChaosOptions): Promise<Web
       },
     });
     try {
-      const flood = await sendAll(options, webhook, clients, signing);
+      const flood = await sendAll(options, webhook, signing);
       const allowed = [emulator.sns.signingHost, new URL(emulator.endpoint).host, temporalAddress];
       const made = readFileSync(connections, 'utf8').split('\n').filter(Boolean);
       return {
@@ -149,7 +149,6 @@ type Flood = Pick<
 async function sendAll(
   options: WebhookChaosOptions,
   webhook: WebhookProcess,
-  clients: AwsClients,
   signing: Signing,
 ): Promise<Flood> {
   const agent = new Agent({ keepAlive: true, maxSockets: IN_FLIGHT });
