@@ -22,7 +22,7 @@ export interface ProvisionDeps {
   place: Place;
   aws(spec: ProvisionSpec): Resource[];
   /** `address`: instead of the configured one. */
-  temporal(address: string | null): Promise<{ resource: Resource; close(): Promise<void> }>;
+  temporal(address: string | null): Promise<{ resources: Resource[]; close(): Promise<void> }>;
   enrolment(): EnrolmentApi;
   readFile(path: string): Promise<string>;
   writeFile(path: string, text: string): Promise<void>;
@@ -58,7 +58,7 @@ export async function provisionFleet(
   const address = typeof options.temporal === 'string' ? options.temporal : null;
   const temporal = await deps.temporal(address);
   try {
-    return await run(deps, [...aws, temporal.resource], dryRun);
+    return await run(deps, [...aws, ...temporal.resources], dryRun);
   } finally {
     await temporal.close();
   }

@@ -6,7 +6,7 @@ import { createEnrolmentApi } from '../../../activities/aws/provision-device';
 import type { ProvisionDeps } from './commands';
 import { loadConfig, UsageError } from './config';
 import { createProgram } from './program';
-import { connectSearchAttributes } from './temporal';
+import { connectTemporal } from './temporal';
 
 // Responders read this output: keep the SDK's notice about future Node versions out of it.
 process.env['AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED'] = 'true';
@@ -25,7 +25,7 @@ function compose(): ProvisionDeps {
     place,
     aws: (spec) => awsResources(clients, spec),
     temporal: (address) =>
-      connectSearchAttributes(address ?? config.temporalAddress, config.temporalNamespace),
+      connectTemporal(address ?? config.temporalAddress, config.temporalNamespace),
     enrolment: () => createEnrolmentApi(clients, place),
     readFile: (path) => readFile(path, 'utf8'),
     writeFile: (path, text) => writeFile(path, text),

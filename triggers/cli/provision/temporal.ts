@@ -1,9 +1,10 @@
-import { Connection } from '@temporalio/client';
+import { Client, Connection, ScheduleNotFoundError } from '@temporalio/client';
 import {
   searchAttributesResource,
   type SearchAttributeAdmin,
 } from '../../../activities/provision/search-attributes';
 import type { Resource } from '../../../activities/provision/resource';
+import { ensureReconcileSchedule, RECONCILE_SCHEDULE } from '../../schedules/reconcile';
 
 /** `temporal.api.enums.v1.IndexedValueType`, by number. */
 const VALUE_TYPES = [
@@ -19,13 +20,42 @@ const VALUE_TYPES = [
 const KEYWORD = 2;
 const CONNECT_TIMEOUT_MS = 5_000;
 
-export async function connectSearchAttributes(
+/** What provisioning makes in Temporal. */
+export async function connectTemporal(
   address: string,
   namespace: string,
-): Promise<{ resource: Resource; close(): Promise<void> }> {
+): Promise<{ resources: Resource[]; close(): Promise<void> }> {
   const connection = await Connection.connect({ address, connectTimeout: CONNECT_TIMEOUT_MS });
-  const resource = searchAttributesResource(searchAttributeAdmin(connection, namespace), namespace);
-  return { resource, close: () => connection.close() };
+  return {
+    resources: [
+      searchAttributesResource(searchAttributeAdmin(connection, namespace), namespace),
+      scheduleResource(new Client({ connection, namespace })),
+    ],
+    close: () => connection.close(),
+  };
+}
+
+/** Made where it is absent; one that a person changed or paused is theirs. */
+function scheduleResource(client: Client): Resource {
+  const create = async () => {
+    await ensureReconcileSchedule(client);
+  };
+  return {
+    kind: 'schedule',
+    name: RECONCILE_SCHEDULE,
+    desired: () => ({}),
+    async read() {
+      try {
+        await client.schedule.getHandle(RECONCILE_SCHEDULE).describe();
+        return {};
+      } catch (err) {
+        if (err instanceof ScheduleNotFoundError) return null;
+        throw err;
+      }
+    },
+    create,
+    update: create,
+  };
 }
 
 function searchAttributeAdmin(connection: Connection, namespace: string): SearchAttributeAdmin {
