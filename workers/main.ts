@@ -83,6 +83,8 @@ async function createWorkers(
         taskQueue,
         activities: activities[taskQueue],
         shutdownGraceTime: GRACE,
+        // A watch learns of its cancellation by heartbeat, and a release waits for that.
+        maxHeartbeatThrottleInterval: '500 milliseconds',
         stickyQueueScheduleToStartTimeout: STICKY,
         ...(taskQueue === TASK_QUEUES.runbooks && {
           workflowBundle: await workflowBundle(ROOT, join(ROOT, '.local', 'cache')),

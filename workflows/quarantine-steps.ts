@@ -1,4 +1,9 @@
-import { proxyActivities, proxyLocalActivities, type ActivityOptions } from '@temporalio/workflow';
+import {
+  ActivityCancellationType,
+  proxyActivities,
+  proxyLocalActivities,
+  type ActivityOptions,
+} from '@temporalio/workflow';
 import type { QuarantineActivities } from '../activities/quarantine';
 import type { QuarantinePlan } from '../domain/quarantine/types';
 import { TASK_QUEUES, type TaskQueue } from '../domain/temporal';
@@ -11,7 +16,16 @@ export const { resolve } = proxyLocalActivities<QuarantineActivities>({
   summary: 'Check the input, pin the settings',
 });
 
+/**
+ * A cancelled step is waited for: what it still does must not fall into the undoing of it, nor a watch drop the session of a
+ * device that was just given back.
+ */
+const WAITED_FOR = {
+  cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+} satisfies ActivityOptions;
+
 const WATCH: ActivityOptions = {
+  ...WAITED_FOR,
   taskQueue: TASK_QUEUES.watch,
   startToCloseTimeout: '90 days',
   heartbeatTimeout: '5 seconds',
@@ -22,6 +36,7 @@ const WATCH: ActivityOptions = {
 export function stepsWith({ stepTimeoutMs }: Pick<QuarantinePlan, 'stepTimeoutMs'>) {
   const on = (taskQueue: TaskQueue, summary: string) =>
     proxyActivities<QuarantineActivities>({
+      ...WAITED_FOR,
       taskQueue,
       summary,
       startToCloseTimeout: stepTimeoutMs,

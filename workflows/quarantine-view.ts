@@ -4,6 +4,9 @@ import type { SearchAttribute } from '../domain/temporal';
 import type { QuarantineOutcome, QuarantinePhase } from '../domain/quarantine/types';
 import { levelOf, type QuarantineState } from './quarantine-state';
 
+/** Temporal UI shows at most 20 KB. */
+const SHOWN_DECISIONS = 20;
+
 /** Moves the run on and shows it. The phase is a search attribute too, since current details need a live worker. */
 export function show(state: QuarantineState, phase: QuarantinePhase, next: string): void {
   const moved = state.phase !== phase;
@@ -75,7 +78,7 @@ function details(state: QuarantineState): string {
     state.alarmEvents.length > 0 && `**Alarms received** ${state.alarmEvents.length}`,
     state.cancelledJobs.length > 0 && `**Cancelled jobs** ${state.cancelledJobs.join(', ')}`,
     list('Findings', snapshot?.findings ?? []),
-    list('Decisions', state.log),
+    list('Decisions', state.log.slice(-SHOWN_DECISIONS)),
     consoleLink(state),
   ]
     .filter((line) => typeof line === 'string')

@@ -20,7 +20,7 @@ import type {
   QuarantineResult,
 } from '../domain/quarantine/types';
 import { Background } from './background';
-import { deviceJobs, hold, isoTime, watchProof } from './quarantine-hold';
+import { hold, isoTime, watchProof } from './quarantine-hold';
 import { openState, statusOf, type QuarantineState, type Run } from './quarantine-state';
 import { hearAlarms, hearResponders } from './quarantine-steering';
 import { resolve, stepsWith } from './quarantine-steps';
@@ -38,9 +38,8 @@ export async function quarantine(input: QuarantineInput): Promise<QuarantineResu
   const run = begin(state, plan);
   try {
     if (plan.dryRun) return await planOnly(run);
-    const snapshot = await leaseAndSnapshot(run);
+    const snapshot = await leaseAndContain(run);
     if (snapshot === null) return await close(run, 'refused', state.refusal);
-    await contain(run, snapshot);
     await askDevice(run);
     await hold(run, snapshot);
     await proveReleased(run);
@@ -81,6 +80,29 @@ async function planOnly({ state, steps }: Run): Promise<QuarantineResult> {
   showOutcome(state, 'planned');
   return { ...resultOf(state, 'planned', 'Nothing was changed: this is the plan.'), plan };
 }
+
+/**
+ * A lease is lost where the kill switch, or a guard that is down, made the step wait longer than an unconfirmed lease lives:
+ * then what was done is undone, and it begins again.
+ */
+async function leaseAndContain(run: Run): Promise<ContainmentSnapshot | null> {
+  for (;;) {
+    const snapshot = await leaseAndSnapshot(run);
+    if (snapshot === null) return null;
+    try {
+      await contain(run, snapshot);
+      return snapshot;
+    } catch (err) {
+      if (!isLeaseLost(err)) throw err;
+      await run.undo.run();
+    }
+  }
+}
+
+const isLeaseLost = (err: unknown): boolean =>
+  err instanceof ActivityFailure &&
+  err.cause instanceof ApplicationFailure &&
+  err.cause.type === 'LeaseLost';
 
 /**
  * A lease first, then a fresh snapshot. Things that share a certificate are contained with the device, so they are reserved
@@ -133,7 +155,7 @@ async function contain(run: Run, snapshot: ContainmentSnapshot): Promise<void> {
   const { state, plan, steps, undo } = run;
   const lease = leaseOf(state);
   show(state, 'containing', 'deny, disconnect');
-  undo.beforehand(() => steps.restore({ snapshot, jobIds: deviceJobs() }));
+  undo.beforehand(() => steps.restore(snapshot));
   const { deniedAt, disconnectedAt } = await steps.contain({
     record: recordOf(plan, snapshot),
     lease,
@@ -172,6 +194,7 @@ async function askDevice({ state, plan, steps }: Run): Promise<void> {
   await steps.sendJob({
     thing,
     jobId: quarantineJobId('contain', workflowInfo().runId),
+    lease: leaseOf(state),
     document: {
       version: 1,
       requestedBy: workflowInfo().workflowId,
@@ -191,6 +214,7 @@ async function proveReleased({ state, plan, steps, undo }: Run): Promise<void> {
   await steps.sendJob({
     thing,
     jobId: quarantineJobId('resume', runId),
+    lease: null,
     document: { version: 1, requestedBy: workflowId, operation: 'resume' },
   });
   show(state, 'releasing', 'see the device publish again');

@@ -1,8 +1,6 @@
 import {
-  CancelJobCommand,
   CancelJobExecutionCommand,
   CreateJobCommand,
-  DescribeJobCommand,
   DescribeJobExecutionCommand,
   GetJobDocumentCommand,
   paginateListJobExecutionsForThing,
@@ -76,16 +74,6 @@ export function createIotJobs(iot: IoTClient) {
       } catch (err) {
         if (!isAwsError(err, 'InvalidStateTransitionException', 'ResourceNotFoundException'))
           throw err;
-      }
-    },
-    /** Cancels a whole job unless it ended; one that does not exist is success. */
-    async cancel(jobId: string): Promise<void> {
-      try {
-        const { job } = await iot.send(new DescribeJobCommand({ jobId }));
-        if (job?.status !== 'IN_PROGRESS' && job?.status !== 'SCHEDULED') return;
-        await iot.send(new CancelJobCommand({ jobId, force: true }));
-      } catch (err) {
-        if (!isAwsError(err, 'ResourceNotFoundException', 'InvalidRequestException')) throw err;
       }
     },
   };

@@ -17,9 +17,19 @@ export async function sendJob(deps: ContainmentDeps, input: SendJobInput): Promi
  * Cancels every execution of the thing but the quarantine's own, IN_PROGRESS included, and returns their job ids.
  * Safe to retry: an execution that is cancelled already is no longer pending.
  */
-export async function cancelOtherJobs(deps: ContainmentDeps, thing: string): Promise<string[]> {
-  const pending = await deps.jobs.pending(thing);
-  const others = pending.filter((jobId) => !jobId.startsWith(QUARANTINE_JOB_PREFIX));
-  await Promise.all(others.map((jobId) => deps.jobs.cancelExecution(jobId, thing)));
-  return others;
+export const cancelOtherJobs = (deps: ContainmentDeps, thing: string): Promise<string[]> =>
+  cancelJobs(deps, thing, (jobId) => !jobId.startsWith(QUARANTINE_JOB_PREFIX));
+
+/** A device that was offline must not find a `contain` or a probe once it is given back. */
+export const cancelQuarantineJobs = (deps: ContainmentDeps, thing: string): Promise<string[]> =>
+  cancelJobs(deps, thing, (jobId) => jobId.startsWith(QUARANTINE_JOB_PREFIX));
+
+async function cancelJobs(
+  deps: ContainmentDeps,
+  thing: string,
+  which: (jobId: string) => boolean,
+): Promise<string[]> {
+  const jobIds = (await deps.jobs.pending(thing)).filter(which);
+  await Promise.all(jobIds.map((jobId) => deps.jobs.cancelExecution(jobId, thing)));
+  return jobIds;
 }

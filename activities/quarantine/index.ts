@@ -150,11 +150,8 @@ function containing(deps: QuarantineDeps) {
         await deactivateCertificates(deps, request.snapshot);
       }),
     /** Never asks the guard: undoing must work when the switch is at stop. Idempotent. */
-    restore: (request: { snapshot: ContainmentSnapshot; jobIds: string[] }): Promise<void> =>
-      attempt('restore', async () => {
-        await Promise.all(request.jobIds.map((jobId) => deps.jobs.cancel(jobId)));
-        await restoreDevice(deps, request.snapshot);
-      }),
+    restore: (snapshot: ContainmentSnapshot): Promise<void> =>
+      attempt('restore', () => restoreDevice(deps, snapshot)),
     revertLogLevel: (snapshot: ContainmentSnapshot): Promise<void> =>
       attempt('revert the log level', () => revertLogLevel(deps, snapshot)),
   };
@@ -162,8 +159,12 @@ function containing(deps: QuarantineDeps) {
 
 function shipping(deps: QuarantineDeps) {
   return {
-    sendJob: (job: SendJobInput): Promise<void> =>
-      attempt(`send job ${job.jobId}`, () => sendJob(deps, job)),
+    /** `lease` is null where the job gives something back: undoing never asks the guard. */
+    sendJob: ({ lease, ...job }: SendJobInput & { lease: Lease | null }): Promise<void> =>
+      attempt(`send job ${job.jobId}`, async () => {
+        if (lease !== null) await deps.guard.assertMayAct(lease);
+        await sendJob(deps, job);
+      }),
     cancelOtherJobs: (request: { thing: string; lease: Lease }): Promise<string[]> =>
       attempt('cancel other jobs', async () => {
         await deps.guard.assertMayAct(request.lease);

@@ -1,10 +1,11 @@
 import { NAMES } from '../../domain/names';
 import type { ContainmentSnapshot } from '../../domain/quarantine/types';
 import type { ContainmentDeps } from './deps';
+import { cancelQuarantineJobs } from './device-jobs';
 import { readDevice } from './snapshot';
 
 /**
- * Puts the device back as the snapshot has it: detached policies first, so that no moment leaves it without its own, then the
+ * Puts the device back as the snapshot has it and takes the quarantine's pending jobs from it: detached policies first, so that no moment leaves it without its own, then the
  * certificate status, then the Deny, the group and the log level. Asks no guard: undoing never widens impact.
  * Safe to retry and safe after a step that only half took effect: it reads what is there and changes only what differs.
  */
@@ -12,7 +13,10 @@ export async function restoreDevice(
   deps: ContainmentDeps,
   snapshot: ContainmentSnapshot,
 ): Promise<void> {
-  const now = await readDevice(deps, snapshot.thing);
+  const [now] = await Promise.all([
+    readDevice(deps, snapshot.thing),
+    cancelQuarantineJobs(deps, snapshot.thing),
+  ]);
   const certificates = snapshot.certificates.flatMap((before) => {
     const present = now.certificates.find(({ arn }) => arn === before.arn);
     return present === undefined ? [] : [{ before, present }];
