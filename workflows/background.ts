@@ -1,4 +1,5 @@
 import { CancellationScope, isCancellation } from '@temporalio/workflow';
+import { messageOf } from './failure';
 
 /** Watches that go on beside the main line until it stops them. One that fails is reported, and changes nothing else. */
 export class Background {
@@ -18,10 +19,4 @@ export class Background {
     this.scope.cancel();
     await Promise.all(this.running);
   }
-}
-
-/** An activity's failure wraps the reason. */
-function messageOf(err: unknown): string {
-  if (!(err instanceof Error)) return String(err);
-  return err.cause instanceof Error ? err.cause.message : err.message;
 }

@@ -1,7 +1,14 @@
-import { ApplicationFailure, condition, sleep, workflowInfo } from '@temporalio/workflow';
+import {
+  ApplicationFailure,
+  condition,
+  isCancellation,
+  sleep,
+  workflowInfo,
+} from '@temporalio/workflow';
 import { quarantineJobId } from '../domain/ids';
 import type { ContainmentSnapshot } from '../domain/quarantine/types';
-import { levelOf, type Decision, type Run } from './quarantine-state';
+import { messageOf } from './failure';
+import { leaseOf, levelOf, type Decision, type Run } from './quarantine-state';
 import { refresh, show } from './quarantine-view';
 
 /** Rung by rung, for as long as it takes: an offline device is proven at its next connect. */
@@ -82,6 +89,32 @@ async function carryOut(
   const { state } = run;
   const { by, reason } = decision.request;
   state.log.push(`${isoTime(Date.now())} ${decision.kind} by ${by}: ${reason}`);
+  try {
+    return await decide(run, snapshot, decision);
+  } catch (err) {
+    if (isCancellation(err)) throw err;
+    refuse(
+      run,
+      decision,
+      `it could not be carried out: ${messageOf(err)}. The device stays contained`,
+    );
+    return false;
+  }
+}
+
+function refuse({ state }: Run, decision: Decision, why: string): void {
+  state.log.push(`${decision.kind} refused: ${why}`);
+  const failure = ApplicationFailure.nonRetryable(why, 'Refused');
+  failure.stack = '';
+  decision.refuse(failure);
+}
+
+async function decide(
+  run: Run,
+  snapshot: ContainmentSnapshot,
+  decision: Decision,
+): Promise<boolean> {
+  const { state } = run;
   switch (decision.kind) {
     case 'extendHold':
       state.holdUntil = Date.now() + decision.holdForMs;
@@ -97,30 +130,30 @@ async function carryOut(
 }
 
 async function escalate({ state, steps }: Run, snapshot: ContainmentSnapshot): Promise<void> {
-  if (state.lease === null) throw new Error('a held device has a lease');
+  // Half done counts as done: what is INACTIVE must be restored.
   state.escalated = true;
-  await steps.escalate({ snapshot, lease: state.lease });
+  await steps.escalate({ snapshot, lease: leaseOf(state) });
 }
 
 async function release(
-  { state, steps, background }: Run,
+  run: Run,
   snapshot: ContainmentSnapshot,
   decision: Decision,
 ): Promise<boolean> {
+  const { state, steps, background } = run;
   const drift = await steps.driftSince({ snapshot, escalated: state.escalated });
   if (drift.length > 0) {
-    state.log.push(`release refused: ${drift.join('; ')}`);
-    decision.refuse(
-      ApplicationFailure.nonRetryable(
-        `somebody changed the device since it was contained, so it can't be restored exactly: ${drift.join('; ')}. Undo that, then release again`,
-        'ReleaseRefused',
-      ),
+    refuse(
+      run,
+      decision,
+      `somebody changed the device since it was contained, so it can't be restored exactly: ${drift.join('; ')}. Undo that, then release again`,
     );
     return false;
   }
   show(state, 'releasing', 'restore the snapshot');
   await background.stop();
   await steps.restore(snapshot);
+  state.released = true;
   decision.answer('restored exactly as it was; next it must be seen to publish again');
   return true;
 }

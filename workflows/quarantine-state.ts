@@ -58,11 +58,18 @@ export interface QuarantineState {
   holdUntil: number | null;
   /** Ids of alarm events received, so that a repeated one counts once. */
   alarmEvents: string[];
-  /** An alarm that came during probation. */
+  /** Given back: an alarm from here on contains it again. */
+  released: boolean;
+  /** An alarm that came after the release. */
   relapse: Alarm | null;
   decisions: Decision[];
   /** Decisions taken so far, for the record. */
   log: string[];
+}
+
+export function leaseOf({ lease }: QuarantineState): Lease {
+  if (lease === null) throw new Error('nothing acts without a lease');
+  return lease;
 }
 
 export const openState = (thing: string): QuarantineState => ({
@@ -83,6 +90,7 @@ export const openState = (thing: string): QuarantineState => ({
   cancelledJobs: [],
   holdUntil: null,
   alarmEvents: [],
+  released: false,
   relapse: null,
   decisions: [],
   log: [],

@@ -86,7 +86,7 @@ function receiveAlarm(
 ): string {
   if (!state.alarmEvents.includes(eventId) && state.alarmEvents.length < MAX_ALARM_EVENTS) {
     state.alarmEvents.push(eventId);
-    if (state.phase === 'probation') state.relapse = alarm;
+    if (state.released) state.relapse = alarm;
     refresh(state);
   }
   return state.phase;

@@ -9,19 +9,18 @@ import {
   workflowInfo,
 } from '@temporalio/workflow';
 import type { Alarm } from '../domain/alarm/types';
-import type { Lease } from '../domain/guard/types';
 import { quarantineJobId } from '../domain/ids';
 import type {
-  ContainmentRecord,
-  ContainmentSnapshot,
   QuarantineInput,
   QuarantineOutcome,
   QuarantinePlan,
   QuarantineResult,
 } from '../domain/quarantine/types';
 import { Background } from './background';
-import { hold, isoTime, watchProof } from './quarantine-hold';
-import { openState, statusOf, type QuarantineState, type Run } from './quarantine-state';
+import { leaseAndContain } from './quarantine-contain';
+import { messageOf } from './failure';
+import { hold, isoTime } from './quarantine-hold';
+import { leaseOf, openState, statusOf, type QuarantineState, type Run } from './quarantine-state';
 import { hearAlarms, hearResponders } from './quarantine-steering';
 import { resolve, stepsWith } from './quarantine-steps';
 import { refresh, show, showOpening, showOutcome } from './quarantine-view';
@@ -82,113 +81,19 @@ async function planOnly({ state, steps }: Run): Promise<QuarantineResult> {
 }
 
 /**
- * A lease is lost where the kill switch, or a guard that is down, made the step wait longer than an unconfirmed lease lives:
- * then what was done is undone, and it begins again.
+ * Stops whatever else the device was told to do, then its application; diagnostics stay alive. Where it can't be asked it is
+ * held all the same: a job that can't be made is no reason to let a device go.
  */
-async function leaseAndContain(run: Run): Promise<ContainmentSnapshot | null> {
-  for (;;) {
-    const snapshot = await leaseAndSnapshot(run);
-    if (snapshot === null) return null;
-    try {
-      await contain(run, snapshot);
-      return snapshot;
-    } catch (err) {
-      if (!isLeaseLost(err)) throw err;
-      await run.undo.run();
-    }
+async function askDevice(run: Run): Promise<void> {
+  try {
+    await stopWhatItDoes(run);
+  } catch (err) {
+    if (isCancellation(err)) throw err;
+    run.state.log.push(`the device could not be told to stop its application: ${messageOf(err)}`);
   }
 }
 
-const isLeaseLost = (err: unknown): boolean =>
-  err instanceof ActivityFailure &&
-  err.cause instanceof ApplicationFailure &&
-  err.cause.type === 'LeaseLost';
-
-/**
- * A lease first, then a fresh snapshot. Things that share a certificate are contained with the device, so they are reserved
- * with it: where the snapshot finds some, the lease is widened and the snapshot taken again.
- */
-async function leaseAndSnapshot(run: Run): Promise<ContainmentSnapshot | null> {
-  const { state, steps, undo } = run;
-  for (;;) {
-    show(state, 'containing', 'ask the guard');
-    const lease = await leaseOrAskPeople(run);
-    if (lease === null) break;
-    state.lease = lease;
-    undo.forget();
-    undo.beforehand(() => steps.giveBack(lease));
-    const snapshot = await steps.snapshot(state.thing);
-    state.snapshot = snapshot;
-    state.refusal = snapshot.obstacles.join('; ');
-    if (snapshot.obstacles.length > 0) break;
-    if (snapshot.affectedThings.every((thing) => state.targets.includes(thing))) return snapshot;
-    state.targets = [...new Set([...state.targets, ...snapshot.affectedThings])].sort();
-  }
-  await undo.run();
-  return null;
-}
-
-async function leaseOrAskPeople({ state, plan, steps }: Run) {
-  const request = {
-    workflowId: workflowInfo().workflowId,
-    things: state.targets,
-    requestedBy: plan.requestedBy,
-  };
-  if (plan.adopt) return steps.adopt(request);
-  const deadline = Date.now() + plan.approveWithinMs;
-  for (;;) {
-    const known = state.approvers.length;
-    const answer = await steps.reserve(request);
-    state.targetHash = answer.targetHash;
-    state.approvers = answer.approvers;
-    if (answer.granted) return answer.lease;
-    state.refusal = answer.explanation;
-    const left = deadline - Date.now();
-    if (answer.reason !== 'approvalNeeded' || left <= 0) return null;
-    show(state, 'awaitingApproval', `${answer.explanation} Until ${isoTime(deadline)}.`);
-    const wait = Math.min(left, answer.retryAfterMs ?? left);
-    await condition(() => state.approvers.length > known, wait, { summary: 'Wait for approvals' });
-  }
-}
-
-async function contain(run: Run, snapshot: ContainmentSnapshot): Promise<void> {
-  const { state, plan, steps, undo } = run;
-  const lease = leaseOf(state);
-  show(state, 'containing', 'deny, disconnect');
-  undo.beforehand(() => steps.restore(snapshot));
-  const { deniedAt, disconnectedAt } = await steps.contain({
-    record: recordOf(plan, snapshot),
-    lease,
-  });
-  state.proof = {
-    requestedAt: isoTime(workflowInfo().runStartTime.getTime()),
-    deniedByDocumentsAt: null,
-    disconnectedAt,
-    refusalSeenAt: null,
-    refusalSeenBy: null,
-  };
-  show(state, 'proving', 'read the documents and the session back, look for a refusal');
-  watchProof(run, snapshot, deniedAt);
-}
-
-function leaseOf({ lease }: QuarantineState): Lease {
-  if (lease === null) throw new Error('nothing acts without a lease');
-  return lease;
-}
-
-const recordOf = (plan: QuarantinePlan, snapshot: ContainmentSnapshot): ContainmentRecord => ({
-  version: 1,
-  workflowId: workflowInfo().workflowId,
-  by: plan.requestedBy,
-  reason: plan.reason,
-  at: isoTime(Date.now()),
-  breakGlass: false,
-  debugUntil: isoTime(Date.now() + plan.debugLogsForMs),
-  snapshot,
-});
-
-/** Stops whatever else the device was told to do, then its application. Diagnostics stay alive. */
-async function askDevice({ state, plan, steps }: Run): Promise<void> {
+async function stopWhatItDoes({ state, plan, steps }: Run): Promise<void> {
   const { thing } = state;
   state.cancelledJobs = await steps.cancelOtherJobs({ thing, lease: leaseOf(state) });
   await steps.sendJob({
@@ -222,9 +127,8 @@ async function proveReleased({ state, plan, steps, undo }: Run): Promise<void> {
   looking.start('seeing it publish again', async () => {
     state.canPublishAgainAt = await steps.seeAcceptance({ thing, runId });
   });
-  await condition(() => state.canPublishAgainAt !== null, plan.proveWithinMs, {
-    summary: 'Time to publish again',
-  });
+  const settled = () => state.canPublishAgainAt !== null || state.relapse !== null;
+  await condition(settled, plan.proveWithinMs, { summary: 'Time to publish again' });
   await looking.stop();
   await undo.run();
 }

@@ -1,0 +1,110 @@
+import { ActivityFailure, ApplicationFailure, condition, workflowInfo } from '@temporalio/workflow';
+import type {
+  ContainmentRecord,
+  ContainmentSnapshot,
+  QuarantinePlan,
+} from '../domain/quarantine/types';
+import { isoTime, watchProof } from './quarantine-hold';
+import { leaseOf, type Run } from './quarantine-state';
+import { show } from './quarantine-view';
+
+/**
+ * A lease is lost where the kill switch, or a guard that is down, made the step wait longer than an unconfirmed lease lives:
+ * then what was done is undone, and it begins again.
+ */
+export async function leaseAndContain(run: Run): Promise<ContainmentSnapshot | null> {
+  for (;;) {
+    const snapshot = await leaseAndSnapshot(run);
+    if (snapshot === null) return null;
+    try {
+      await contain(run, snapshot);
+      return snapshot;
+    } catch (err) {
+      if (!isLeaseLost(err)) throw err;
+      await run.undo.run();
+    }
+  }
+}
+
+const isLeaseLost = (err: unknown): boolean =>
+  err instanceof ActivityFailure &&
+  err.cause instanceof ApplicationFailure &&
+  err.cause.type === 'LeaseLost';
+
+/**
+ * A lease first, then a fresh snapshot. Things that share a certificate are contained with the device, so they are reserved
+ * with it: where the snapshot finds some, the lease is widened and the snapshot taken again.
+ */
+async function leaseAndSnapshot(run: Run): Promise<ContainmentSnapshot | null> {
+  const { state, steps, undo } = run;
+  for (;;) {
+    show(state, 'containing', 'ask the guard');
+    const lease = await leaseOrAskPeople(run);
+    if (lease === null) break;
+    state.lease = lease;
+    undo.forget();
+    undo.beforehand(() => steps.giveBack(lease));
+    const snapshot = await steps.snapshot(state.thing);
+    state.snapshot = snapshot;
+    state.refusal = snapshot.obstacles.join('; ');
+    if (snapshot.obstacles.length > 0) break;
+    if (snapshot.affectedThings.every((thing) => state.targets.includes(thing))) return snapshot;
+    state.targets = [...new Set([...state.targets, ...snapshot.affectedThings])].sort();
+  }
+  await undo.run();
+  return null;
+}
+
+async function leaseOrAskPeople({ state, plan, steps }: Run) {
+  const request = {
+    workflowId: workflowInfo().workflowId,
+    things: state.targets,
+    requestedBy: plan.requestedBy,
+  };
+  if (plan.adopt) return steps.adopt(request);
+  const deadline = Date.now() + plan.approveWithinMs;
+  for (;;) {
+    const known = state.approvers.length;
+    const answer = await steps.reserve(request);
+    state.targetHash = answer.targetHash;
+    state.approvers = answer.approvers;
+    if (answer.granted) return answer.lease;
+    state.refusal = answer.explanation;
+    const left = deadline - Date.now();
+    if (answer.reason !== 'approvalNeeded' || left <= 0) return null;
+    show(state, 'awaitingApproval', `${answer.explanation} Until ${isoTime(deadline)}.`);
+    const wait = Math.min(left, answer.retryAfterMs ?? left);
+    await condition(() => state.approvers.length > known, wait, { summary: 'Wait for approvals' });
+  }
+}
+
+async function contain(run: Run, snapshot: ContainmentSnapshot): Promise<void> {
+  const { state, plan, steps, undo } = run;
+  const lease = leaseOf(state);
+  show(state, 'containing', 'deny, disconnect');
+  undo.beforehand(() => steps.restore(snapshot));
+  const { deniedAt, disconnectedAt } = await steps.contain({
+    record: recordOf(plan, snapshot),
+    lease,
+  });
+  state.proof = {
+    requestedAt: isoTime(workflowInfo().runStartTime.getTime()),
+    deniedByDocumentsAt: null,
+    disconnectedAt,
+    refusalSeenAt: null,
+    refusalSeenBy: null,
+  };
+  show(state, 'proving', 'read the documents and the session back, look for a refusal');
+  watchProof(run, snapshot, deniedAt);
+}
+
+const recordOf = (plan: QuarantinePlan, snapshot: ContainmentSnapshot): ContainmentRecord => ({
+  version: 1,
+  workflowId: workflowInfo().workflowId,
+  by: plan.requestedBy,
+  reason: plan.reason,
+  at: isoTime(Date.now()),
+  breakGlass: false,
+  debugUntil: isoTime(Date.now() + plan.debugLogsForMs),
+  snapshot,
+});
