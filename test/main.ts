@@ -19,7 +19,12 @@ const progress = (line: string): void => console.error(line);
 interface Running {
   jest: Child | undefined;
   stopped: boolean;
+  /** Jest reported and did not end: a test left something open. */
+  hung: boolean;
 }
+
+/** After its report, until Jest counts as hung. */
+const EXIT_WITHIN_MS = 30_000;
 
 async function main(args: string[]): Promise<number> {
   if (args.includes('--help')) {
@@ -27,7 +32,7 @@ async function main(args: string[]): Promise<number> {
     return 0;
   }
   const started = Date.now();
-  const running: Running = { jest: undefined, stopped: false };
+  const running: Running = { jest: undefined, stopped: false, hung: false };
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
     process.on(signal, () => {
       running.stopped = true;
@@ -46,7 +51,7 @@ async function main(args: string[]): Promise<number> {
       IOT_RUNBOOKS_TEST_TEMPORAL: temporal.address,
     });
     await temporal.stop();
-    return conclude(report, await endLeftovers(mark), running.stopped, started);
+    return conclude(report, await endLeftovers(mark), running, started);
   } finally {
     await temporal.stop();
     await rm(dir, { recursive: true, force: true });
@@ -73,6 +78,7 @@ async function runJest(
       env,
       onLine: (line, stream) => {
         if (stream === 'stderr') progress(line);
+        if (line.startsWith('Jest did not exit')) endHungJest(running);
       },
     });
     await running.jest.exited;
@@ -80,20 +86,29 @@ async function runJest(
   return readReport(output);
 }
 
+function endHungJest(running: Running): void {
+  setTimeout(() => {
+    if (running.jest?.running() !== true) return;
+    running.hung = true;
+    void running.jest.stop();
+  }, EXIT_WITHIN_MS).unref();
+}
+
 /** A process that outlives its test is a failure: it would be in the way of the next start. */
 function conclude(
   report: Report,
   leftovers: readonly string[],
-  stopped: boolean,
+  { stopped, hung }: Running,
   started: number,
 ): number {
   for (const name of report.failures) progress(`FAILED ${name}`);
   for (const command of leftovers) progress(`FAILED a process was left behind: ${command}`);
   if (stopped) progress('FAILED stopped before the end');
+  if (hung) progress('FAILED Jest did not exit: a test left something open');
   if (report.passed + report.failures.length === 0) progress('FAILED no test ran');
   if (report.skipped > 0) progress(`${report.skipped} skipped`);
   progress(`Took ${Math.round((Date.now() - started) / 1000)} s`);
-  const failed = report.failures.length + leftovers.length + (stopped ? 1 : 0);
+  const failed = report.failures.length + leftovers.length + Number(stopped) + Number(hung);
   const nothingRan = report.passed + failed === 0;
   console.log(`${report.passed} passed, ${nothingRan ? 1 : failed} failed`);
   return failed === 0 && !nothingRan ? 0 : 1;
