@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { Client, Connection } from '@temporalio/client';
 import { DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/worker';
 import { createAwsClients } from '../activities/aws/clients';
+import { connectionOptions } from '../domain/environment';
 import { TASK_QUEUES } from '../domain/temporal';
 import { wireActivities } from './activities';
 import { workflowBundle } from './bundle';
@@ -38,7 +39,7 @@ async function main(): Promise<void> {
       }),
     },
   });
-  const options = connectionOptions(config);
+  const options = connectionOptions(config.temporal, (path) => readFileSync(path));
   const connection = await NativeConnection.connect(options);
   const clientConnection = await Connection.connect(options);
   const client = new Client({ connection: clientConnection, namespace: config.temporal.namespace });
@@ -51,19 +52,6 @@ async function main(): Promise<void> {
   process.stdout.write(`worker ready: ${config.queues.join(', ')}\n`);
   await running;
   await Promise.all([connection.close(), clientConnection.close()]);
-}
-
-function connectionOptions({ temporal }: WorkerConfig) {
-  const { address, apiKey, tls } = temporal;
-  return {
-    address,
-    ...(apiKey !== undefined && { apiKey, tls: true }),
-    ...(tls !== undefined && {
-      tls: {
-        clientCertPair: { crt: readFileSync(tls.certFile), key: readFileSync(tls.keyFile) },
-      },
-    }),
-  };
 }
 
 async function createWorkers(

@@ -1,4 +1,11 @@
 import { z } from 'zod';
+import {
+  awsAccountId,
+  awsRegion,
+  httpUrl,
+  parseEnvironment,
+  wholeNumber,
+} from '../../domain/environment';
 
 export interface ComposeFleetConfig {
   aws: {
@@ -19,36 +26,25 @@ const list = z
   .string()
   .regex(/^[a-zA-Z0-9_-]{1,64}(,[a-zA-Z0-9_-]{1,64})*$/, 'must be names, separated by commas')
   .transform((text) => text.split(','));
-const integer = (low: number, high: number) =>
-  z
-    .string()
-    .regex(/^\d{1,9}$/, `must be a whole number from ${low} to ${high}`)
-    .transform(Number)
-    .refine((value) => value >= low && value <= high, `must be from ${low} to ${high}`);
 
 const variables = z.object({
-  AWS_REGION: z.string().min(1),
-  AWS_ACCOUNT_ID: z.string().regex(/^\d{12}$/, 'must be 12 digits'),
-  AWS_ENDPOINT_URL: z.url(),
+  AWS_REGION: awsRegion,
+  AWS_ACCOUNT_ID: awsAccountId,
+  AWS_ENDPOINT_URL: httpUrl,
   AWS_ACCESS_KEY_ID: z.string().min(1),
   AWS_SECRET_ACCESS_KEY: z.string().min(1),
-  FLEET_DEVICES: integer(1, 1_000),
+  FLEET_DEVICES: wholeNumber(1, 1_000),
   FLEET_SITES: list,
   FLEET_HARDWARE: list,
   FLEET_DIR: z.string().min(1),
   MQTT_HOST: z.string().min(1),
-  MQTT_PORT: integer(1, 65_535),
+  MQTT_PORT: wholeNumber(1, 65_535),
   MQTT_CA_FILE: z.string().min(1),
 });
 
 /** The only place that knows the variable names. One error names everything that is wrong. */
 export function loadConfig(env: NodeJS.ProcessEnv): ComposeFleetConfig {
-  const parsed = variables.safeParse(env);
-  if (!parsed.success) {
-    const lines = parsed.error.issues.map(({ path, message }) => `  ${path.join('.')} ${message}`);
-    throw new Error(['The fleet cannot be enrolled:', ...lines].join('\n'));
-  }
-  const vars = parsed.data;
+  const vars = parseEnvironment(variables, env);
   return {
     aws: {
       region: vars.AWS_REGION,

@@ -3,6 +3,7 @@ import {
   WorkflowClient,
   WorkflowExecutionAlreadyStartedError,
   WorkflowIdReusePolicy,
+  type ConnectionOptions,
 } from '@temporalio/client';
 
 import type { AlarmIntakeInput } from '../../domain/alarm/types';
@@ -19,7 +20,7 @@ export interface Intake {
 }
 
 export interface IntakeOptions {
-  address: string;
+  connection: ConnectionOptions;
   namespace: string;
 }
 
@@ -34,8 +35,8 @@ const HEALTH_FRESH_MS = 1_000;
  * its id is made of both, and closed ids are refused too. The connection is lazy, so that the webhook can
  * start before Temporal and say "try again" meanwhile.
  */
-export function createIntake({ address, namespace }: IntakeOptions): Intake {
-  const connection = Connection.lazy({ address });
+export function createIntake({ connection: options, namespace }: IntakeOptions): Intake {
+  const connection = Connection.lazy(options);
   const client = new WorkflowClient({ connection, namespace });
   let health = { at: 0, answer: Promise.resolve(false) };
 

@@ -4,6 +4,7 @@ import { pino } from 'pino';
 
 import { createAlarmSource, type AlarmClients } from '../../activities/aws/alarms';
 import { createAwsClients } from '../../activities/aws/clients';
+import { connectionOptions } from '../../domain/environment';
 import { loadRunbook } from '../../runbooks/load';
 import { loadConfig, type WebhookConfig } from './config';
 import { httpsGet } from './https-get';
@@ -59,8 +60,8 @@ async function main(): Promise<void> {
     onFetch: (result) => metrics.certificateFetch(result),
   });
   const intake = createIntake({
-    address: config.temporalAddress,
-    namespace: config.temporalNamespace,
+    connection: connectionOptions(config.temporal, (path) => readFileSync(path)),
+    namespace: config.temporal.namespace,
   });
   const app = await createWebhook({
     verifier: createSnsVerifier({ topics: config.topics, certificates }),

@@ -14,8 +14,7 @@ describe('the configuration of the webhook', () => {
         { arn: TOPIC, region: 'eu-west-1', signingHost: 'sns.eu-west-1.amazonaws.com' },
         { arn: china, region: 'cn-north-1', signingHost: 'sns.cn-north-1.amazonaws.com.cn' },
       ],
-      temporalAddress: '127.0.0.1:7233',
-      temporalNamespace: 'default',
+      temporal: { address: '127.0.0.1:7233', namespace: 'default' },
       runbooksFolder: 'runbooks',
       rateLimitPerMinute: 6_000,
       trustedProxies: 0,
@@ -52,7 +51,7 @@ describe('the configuration of the webhook', () => {
     ['WEBHOOK_TRUSTED_PROXIES', '11'],
     ['LOG_LEVEL', 'all'],
   ])('names a wrong %s: %j', (name, value) => {
-    expect(() => loadConfig({ SNS_TOPIC_ARNS: TOPIC, [name]: value })).toThrow(`\n  ${name} `);
+    expect(() => loadConfig({ SNS_TOPIC_ARNS: TOPIC, [name]: value })).toThrow(`: ${name} `);
   });
 
   it('names all that is wrong at once', () => {

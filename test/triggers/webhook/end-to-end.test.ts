@@ -141,7 +141,10 @@ describe('the intake', () => {
   const route = { runbook: 'quarantine', thing, severity: 'high' } as const;
 
   it('takes one alarm and state change once, also after its run has closed, and the next one anew', async () => {
-    const intake = createIntake({ address: await temporalAddress(), namespace: 'default' });
+    const intake = createIntake({
+      connection: { address: await temporalAddress() },
+      namespace: 'default',
+    });
     try {
       const alarm = alarmOf(thing, { stateChangedAt: '2026-11-24T12:00:00.001Z' });
       const answers = await Promise.all(
@@ -159,7 +162,7 @@ describe('the intake', () => {
   });
 
   it('throws, and says so to health checks, where Temporal does not answer', async () => {
-    const intake = createIntake({ address: '127.0.0.1:1', namespace: 'default' });
+    const intake = createIntake({ connection: { address: '127.0.0.1:1' }, namespace: 'default' });
     await expect(intake.start({ alarm: alarmOf(thing), route })).rejects.toThrow();
     expect(await intake.isReachable()).toBe(false);
     await intake.close();

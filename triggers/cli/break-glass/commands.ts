@@ -9,7 +9,7 @@ import { sendJob } from '../../../activities/quarantine/device-jobs';
 import { deniedByDocuments, sessionIsGone } from '../../../activities/quarantine/prove';
 import { restoreDevice } from '../../../activities/quarantine/restore';
 import { readDevice, takeSnapshot } from '../../../activities/quarantine/snapshot';
-import { UsageError } from './config';
+import { UsageError } from '../usage';
 
 export interface BreakGlassDeps extends ContainmentDeps {
   /** Told afterwards, where it can be reached: it must not stop a person. */

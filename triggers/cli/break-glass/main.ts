@@ -16,7 +16,8 @@ import {
   type BreakGlassRequest,
   type BreakGlassResult,
 } from './commands';
-import { loadConfig, UsageError } from './config';
+import { exitCodeOf } from '../usage';
+import { loadConfig } from './config';
 
 const ENVIRONMENT = `
 Environment:
@@ -96,10 +97,8 @@ function createProgram(): Command {
 createProgram()
   .parseAsync()
   .catch((err: unknown) => {
-    if (err instanceof CommanderError) {
-      process.exitCode = err.exitCode === 0 ? 0 : 2;
-      return;
-    }
+    process.exitCode = exitCodeOf(err);
+    // Commander has told its own errors already.
+    if (err instanceof CommanderError) return;
     process.stderr.write(`${err instanceof Error ? err.message : String(err)}\n`);
-    process.exitCode = err instanceof UsageError ? 2 : 1;
   });

@@ -1,4 +1,4 @@
-import { Client, Connection } from '@temporalio/client';
+import { Client, Connection, type ConnectionOptions } from '@temporalio/client';
 import { z } from 'zod';
 import { targetHash } from '../../../domain/guard/target-hash';
 
@@ -19,14 +19,17 @@ const APPROVAL_TARGET_QUERY = 'approvalTarget';
 /** What a waiting runbook asks people to approve, checked: the hash is the hash of the targets that it shows. */
 export async function readApprovalTarget(
   workflowId: string,
-  { address, namespace }: { address: string; namespace: string },
+  { connection: options, namespace }: { connection: ConnectionOptions; namespace: string },
 ): Promise<ApprovalTarget> {
   const hint = 'or give the hash that you checked yourself with --target';
-  const connection = await Connection.connect({ address, connectTimeout: TIMEOUT_MS }).catch(
+  const connection = await Connection.connect({ ...options, connectTimeout: TIMEOUT_MS }).catch(
     (err: unknown) => {
-      throw new Error(`Temporal at ${address} does not answer (${text(err)}): start it, ${hint}.`, {
-        cause: err,
-      });
+      throw new Error(
+        `Temporal at ${options.address ?? ''} does not answer (${text(err)}): start it, ${hint}.`,
+        {
+          cause: err,
+        },
+      );
     },
   );
   try {

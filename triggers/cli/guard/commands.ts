@@ -4,7 +4,7 @@ import { approverKeysFromFile } from '../../../activities/guard/approver-keys';
 import type { Guard } from '../../../domain/guard/types';
 import type { ApprovalTarget } from './approval-target';
 import type { GuardCliConfig } from './config';
-import { UsageError } from './config';
+import { UsageError } from '../usage';
 
 export interface GuardCliDeps {
   config: GuardCliConfig;

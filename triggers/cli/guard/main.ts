@@ -1,10 +1,13 @@
+import { readFileSync } from 'node:fs';
 import { CommanderError } from 'commander';
 import { createAwsClients } from '../../../activities/aws/clients';
 import { createGuardTable } from '../../../activities/aws/guard-table';
 import { approverKeysFromFile } from '../../../activities/guard/approver-keys';
 import { createGuard } from '../../../activities/guard/guard';
 import type { GuardCliDeps } from './commands';
-import { loadConfig, UsageError } from './config';
+import { connectionOptions } from '../../../domain/environment';
+import { exitCodeOf, UsageError } from '../usage';
+import { loadConfig } from './config';
 import { createProgram } from './program';
 
 // Responders read this output: keep the SDK's notice about future Node versions out of it.
@@ -34,8 +37,8 @@ function compose(): GuardCliDeps {
       // Only this needs Temporal's client, and a kill switch should not wait for it to load.
       const { readApprovalTarget } = await import('./approval-target.js');
       return readApprovalTarget(workflowId, {
-        address: config.temporalAddress,
-        namespace: config.temporalNamespace,
+        connection: connectionOptions(config.temporal, (path) => readFileSync(path)),
+        namespace: config.temporal.namespace,
       });
     },
     now: Date.now,
@@ -44,9 +47,8 @@ function compose(): GuardCliDeps {
 
 function fail(err: unknown): void {
   if (err instanceof CommanderError && err.exitCode === 0) return;
-  const usage = err instanceof CommanderError || err instanceof UsageError;
   const message = err instanceof Error ? err.message : String(err);
-  process.exitCode = usage ? 2 : 1;
+  process.exitCode = exitCodeOf(err);
   // Commander has told its own errors already.
   if (!(err instanceof CommanderError)) process.stderr.write(`${message}\n`);
   if (wantsJson) process.stdout.write(`${JSON.stringify({ ok: false, error: message })}\n`);

@@ -1,5 +1,16 @@
 import { z } from 'zod';
-import { listIssues } from '../../../domain/issues';
+import {
+  awsAccountId,
+  awsRegion,
+  hostAndPort,
+  httpUrl,
+  parseConfig,
+  parseEnvironment,
+  temporalSettings,
+  temporalVariables,
+  wholeNumber,
+  type TemporalSettings,
+} from '../../../domain/environment';
 import { THING_NAME } from '../../../domain/names';
 import { placeOf } from '../../../domain/policy/place';
 import type { Place } from '../../../domain/policy/types';
@@ -8,41 +19,25 @@ export interface ProvisionConfig {
   place: Place;
   awsEndpoint?: string;
   iotDataEndpoint?: string;
-  temporalAddress: string;
-  temporalNamespace: string;
+  temporal: TemporalSettings;
 }
-
-/** What was typed or configured can't be used. Its message lists all that is wrong. */
-export class UsageError extends Error {
-  override readonly name = 'UsageError';
-}
-
-const hostPort = z.string().regex(/^[^\s/]+:\d{1,5}$/, 'must be host:port');
-const httpUrl = z.url({ protocol: /^https?$/, error: 'must be an http or https URL' });
 
 const variables = z.object({
-  AWS_REGION: z
-    .string('must name the region, such as eu-west-1')
-    .regex(/^[a-z]{2}(-[a-z]+)+-\d$/, 'must be a region such as eu-west-1'),
-  AWS_ACCOUNT_ID: z
-    .string('must be the account’s 12 digits (aws sts get-caller-identity)')
-    .regex(/^\d{12}$/, 'must be the account’s 12 digits (aws sts get-caller-identity)'),
+  AWS_REGION: awsRegion,
+  AWS_ACCOUNT_ID: awsAccountId,
   AWS_ENDPOINT_URL: httpUrl.optional(),
   IOT_DATA_ENDPOINT: httpUrl.optional(),
-  TEMPORAL_ADDRESS: hostPort.default('127.0.0.1:7233'),
-  TEMPORAL_NAMESPACE: z.string().min(1).max(255).default('default'),
+  ...temporalVariables,
 });
 
 /** The only place that knows the variable names; an empty variable counts as absent. */
 export function loadConfig(env: NodeJS.ProcessEnv): ProvisionConfig {
-  const set = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== ''));
-  const vars = parse(variables, set, 'The environment is wrong');
+  const vars = parseEnvironment(variables, env);
   return {
     place: placeOf(vars.AWS_REGION, vars.AWS_ACCOUNT_ID),
     ...(vars.AWS_ENDPOINT_URL !== undefined && { awsEndpoint: vars.AWS_ENDPOINT_URL }),
     ...(vars.IOT_DATA_ENDPOINT !== undefined && { iotDataEndpoint: vars.IOT_DATA_ENDPOINT }),
-    temporalAddress: vars.TEMPORAL_ADDRESS,
-    temporalNamespace: vars.TEMPORAL_NAMESPACE,
+    temporal: temporalSettings(vars),
   };
 }
 
@@ -62,16 +57,9 @@ const fleetOptions = z.object({
   hardware: labels.default([]),
   webhookUrl: httpUrl.optional(),
   /** `--no-temporal`: false. */
-  temporal: z.union([z.boolean(), hostPort]).default(true),
+  temporal: z.union([z.boolean(), hostAndPort]).default(true),
 });
 export type FleetOptions = z.infer<typeof fleetOptions>;
-
-const wholeNumber = (low: number, high: number) =>
-  z
-    .string()
-    .regex(/^\d{1,9}$/, `must be a whole number from ${low} to ${high}`)
-    .transform(Number)
-    .refine((value) => value >= low && value <= high, `must be from ${low} to ${high}`);
 
 const deviceOptions = z
   .object({
@@ -108,15 +96,6 @@ const deviceOptions = z
 export type DeviceOptions = z.infer<typeof deviceOptions>;
 
 export const parseFleetOptions = (raw: unknown): FleetOptions =>
-  parse(fleetOptions, raw, 'The options are wrong');
+  parseConfig(fleetOptions, raw, 'The options are wrong');
 export const parseDeviceOptions = (raw: unknown): DeviceOptions =>
-  parse(deviceOptions, raw, 'The options are wrong');
-
-function parse<T extends z.ZodType>(schema: T, raw: unknown, what: string): z.output<T> {
-  const parsed = schema.safeParse(raw);
-  if (parsed.success) return parsed.data;
-  const issues = listIssues(parsed.error, 'input').map(
-    ({ field, problem }) => `${field} ${problem}`,
-  );
-  throw new UsageError(`${what}: ${issues.join('; ')}`);
-}
+  parseConfig(deviceOptions, raw, 'The options are wrong');

@@ -1,10 +1,13 @@
+import { readFileSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
 import { CommanderError } from 'commander';
 import { createAwsClients } from '../../../activities/aws/clients';
+import { connectionOptions } from '../../../domain/environment';
 import { awsResources } from '../../../activities/aws/provision';
 import { createEnrolmentApi } from '../../../activities/aws/provision-device';
 import type { ProvisionDeps } from './commands';
-import { loadConfig, UsageError } from './config';
+import { exitCodeOf } from '../usage';
+import { loadConfig } from './config';
 import { createProgram } from './program';
 import { connectTemporal } from './temporal';
 
@@ -25,7 +28,13 @@ function compose(): ProvisionDeps {
     place,
     aws: (spec) => awsResources(clients, spec),
     temporal: (address) =>
-      connectTemporal(address ?? config.temporalAddress, config.temporalNamespace),
+      connectTemporal(
+        {
+          ...connectionOptions(config.temporal, (path) => readFileSync(path)),
+          ...(address !== null && { address }),
+        },
+        config.temporal.namespace,
+      ),
     enrolment: () => createEnrolmentApi(clients, place),
     readFile: (path) => readFile(path, 'utf8'),
     writeFile: (path, text) => writeFile(path, text),
@@ -35,9 +44,8 @@ function compose(): ProvisionDeps {
 
 function fail(err: unknown): void {
   if (err instanceof CommanderError && err.exitCode === 0) return;
-  const usage = err instanceof CommanderError || err instanceof UsageError;
   const message = err instanceof Error ? err.message : String(err);
-  process.exitCode = usage ? 2 : 1;
+  process.exitCode = exitCodeOf(err);
   // Commander has told its own errors already.
   if (!(err instanceof CommanderError)) process.stderr.write(`${message}\n`);
   if (wantsJson) process.stdout.write(`${JSON.stringify({ ok: false, error: message })}\n`);

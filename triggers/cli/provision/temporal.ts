@@ -1,4 +1,9 @@
-import { Client, Connection, ScheduleNotFoundError } from '@temporalio/client';
+import {
+  Client,
+  Connection,
+  ScheduleNotFoundError,
+  type ConnectionOptions,
+} from '@temporalio/client';
 import {
   searchAttributesResource,
   type SearchAttributeAdmin,
@@ -22,10 +27,13 @@ const CONNECT_TIMEOUT_MS = 5_000;
 
 /** What provisioning makes in Temporal. */
 export async function connectTemporal(
-  address: string,
+  options: ConnectionOptions,
   namespace: string,
 ): Promise<{ resources: Resource[]; close(): Promise<void> }> {
-  const connection = await Connection.connect({ address, connectTimeout: CONNECT_TIMEOUT_MS });
+  const connection = await Connection.connect({
+    ...options,
+    connectTimeout: CONNECT_TIMEOUT_MS,
+  });
   return {
     resources: [
       searchAttributesResource(searchAttributeAdmin(connection, namespace), namespace),

@@ -136,7 +136,7 @@ describe('npm run guard', () => {
     [
       'an endpoint and a Temporal address that are none',
       2,
-      /AWS_ENDPOINT_URL must be a URL; TEMPORAL_ADDRESS must be host:port/,
+      /AWS_ENDPOINT_URL must be an http or https URL; TEMPORAL_ADDRESS must be host:port/,
       ['status'],
       { AWS_ENDPOINT_URL: 'here', TEMPORAL_ADDRESS: 'there' },
     ],

@@ -5,11 +5,11 @@ import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { deviceKey } from '../../../../local/stack/device-keys';
 import { startEmulator, type Emulator } from '../../../../local/stack/emulator';
+import { ConfigError } from '../../../../domain/environment';
 import {
   loadConfig,
   parseDeviceOptions,
   parseFleetOptions,
-  UsageError,
 } from '../../../../triggers/cli/provision/config';
 
 const MAIN = resolve(__dirname, '../../../../triggers/cli/provision/main.ts');
@@ -116,7 +116,7 @@ describe('the options of npm run provision', () => {
     ['a webhook that is no URL', { webhookUrl: 'javascript:alert(1)' }, /webhookUrl/],
     ['a Temporal address without a port', { temporal: 'localhost' }, /temporal/],
   ])('refuse %s, naming the field', (_, options, message) => {
-    expect(() => parseFleetOptions(options)).toThrow(UsageError);
+    expect(() => parseFleetOptions(options)).toThrow(ConfigError);
     expect(() => parseFleetOptions(options)).toThrow(message);
   });
 
@@ -136,7 +136,7 @@ describe('the options of npm run provision', () => {
     ['a period AWS has not', { ...device, alarmPeriod: '45' }, /alarmPeriod/],
     ['a number that is none', { ...device, alarmThreshold: '1e3' }, /alarmThreshold/],
   ])('refuse %s for a device, naming the field', (_, options, message) => {
-    expect(() => parseDeviceOptions(options)).toThrow(UsageError);
+    expect(() => parseDeviceOptions(options)).toThrow(ConfigError);
     expect(() => parseDeviceOptions(options)).toThrow(message);
   });
 
