@@ -13,7 +13,7 @@ import { deviceAlarmName } from '../../domain/names';
 import type { QuarantineStatus } from '../../domain/quarantine/types';
 import { UPDATES } from '../../domain/temporal';
 import type { FleetDevice } from '../fleet';
-import type { ScenarioIo } from './scenarios';
+import type { ScenarioIo } from './scenario';
 import { DEVICES, setTheStage, type Stage } from './stage';
 
 const VICTIM = 'pump-07';

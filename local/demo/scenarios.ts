@@ -1,17 +1,5 @@
 import { quarantineScenario } from './quarantine';
-
-export interface ScenarioIo {
-  write(line: string): void;
-  /** Aborted by Ctrl-C. */
-  signal: AbortSignal;
-  /** Keep everything running after the story until the signal. */
-  stayUp: boolean;
-}
-
-export interface Scenario {
-  about: string;
-  run(io: ScenarioIo): Promise<{ scenario: string; ok: boolean }>;
-}
+import type { Scenario } from './scenario';
 
 export const SCENARIOS: Record<string, Scenario> = {
   quarantine: {

@@ -6,7 +6,7 @@ import { placeOf } from '../../domain/policy/place';
 import { startFleet, type Fleet } from '../fleet';
 import { startAwsProxy, type AwsProxy } from '../proxies/aws-proxy';
 import { startStack, type Stack } from '../stack';
-import type { ScenarioIo } from './scenarios';
+import type { ScenarioIo } from './scenario';
 import { startServices } from './services';
 import { createTimeline, type Timeline } from './timeline';
 import { startWitness, type Witness } from './witness';
@@ -47,7 +47,12 @@ export async function setTheStage(
   const aws = createAwsClients({ region, endpoint, credentials });
   const proxy = await startAwsProxy({ upstream: endpoint });
   cleanUp.push(() => proxy.stop());
-  const spec = { place: placeOf(region, accountId), sites: SITES, hardware: HARDWARE, webhookUrl: null };
+  const spec = {
+    place: placeOf(region, accountId),
+    sites: SITES,
+    hardware: HARDWARE,
+    webhookUrl: null,
+  };
   const plans = await applyProvisioning(awsResources(aws, spec));
   timeline.tell(`provisioned ${plans.length} AWS resources`);
 

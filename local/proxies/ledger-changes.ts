@@ -1,4 +1,9 @@
-import type { LedgerCall } from './ledger';
+import type { AwsCall } from './aws-proxy';
+
+export type LedgerCall = Pick<
+  AwsCall,
+  'index' | 'at' | 'service' | 'operation' | 'target' | 'input' | 'output' | 'status' | 'error'
+>;
 import { NAMES } from '../../domain/names';
 
 /** One resource as one call left it. */

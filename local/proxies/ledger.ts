@@ -1,10 +1,6 @@
-import type { AwsCall } from './aws-proxy';
-import { changesOf, type Change, type LedgerFacts } from './ledger-changes';
+import { changesOf, type Change, type LedgerCall, type LedgerFacts } from './ledger-changes';
 
-export type LedgerCall = Pick<
-  AwsCall,
-  'index' | 'at' | 'service' | 'operation' | 'target' | 'input' | 'output' | 'status' | 'error'
->;
+export type { LedgerCall };
 
 /** A second change of state where one was asked for. */
 export interface Duplicate {
