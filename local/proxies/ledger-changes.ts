@@ -1,10 +1,10 @@
+import { NAMES } from '../../domain/names';
 import type { AwsCall } from './aws-proxy';
 
 export type LedgerCall = Pick<
   AwsCall,
   'index' | 'at' | 'service' | 'operation' | 'target' | 'input' | 'output' | 'status' | 'error'
 >;
-import { NAMES } from '../../domain/names';
 
 /** One resource as one call left it. */
 export interface Change {
