@@ -64,7 +64,7 @@ function details(state: QuarantineState): string {
     ['can publish again', state.canPublishAgainAt],
   ];
   return [
-    `## ${plain(state.thing)}: ${levelOf(state)}`,
+    `## ${plain(state.thing)}: ${state.released ? `given back, was ${levelOf(state)}` : levelOf(state)}`,
     `**Phase** ${state.phase} · **Next** ${plain(state.next)}`,
     plan &&
       `**Why** ${plain(plan.reason)} (asked by ${plain(plan.requestedBy)}, severity ${plan.severity})`,
@@ -87,7 +87,9 @@ function details(state: QuarantineState): string {
 }
 
 const list = (title: string, items: string[]): string | null =>
-  items.length === 0 ? null : `**${title}**\n${items.map((item) => `- ${plain(item)}`).join('\n')}`;
+  items.length === 0
+    ? null
+    : `**${title}**\n\n${items.map((item) => `- ${plain(item)}`).join('\n')}`;
 
 /** Alarm texts and people's reasons are not ours: they must not draw tables or links. */
 const plain = (text: string): string =>
