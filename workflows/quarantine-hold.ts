@@ -8,7 +8,13 @@ import {
 import { quarantineJobId } from '../domain/ids';
 import type { ContainmentSnapshot } from '../domain/quarantine/types';
 import { messageOf } from './failure';
-import { leaseOf, levelOf, type Decision, type Run } from './quarantine-state';
+import {
+  leaseOf,
+  levelOf,
+  type Decision,
+  type QuarantineState,
+  type Run,
+} from './quarantine-state';
 import { refresh, show } from './quarantine-view';
 
 /** Rung by rung, for as long as it takes: an offline device is proven at its next connect. */
@@ -54,8 +60,15 @@ export async function hold(run: Run, snapshot: ContainmentSnapshot): Promise<voi
   state.holdUntil = Date.now() + plan.holdForMs;
   for (;;) {
     const decision = await nextDecision(run);
-    if (await carryOut(run, snapshot, decision)) return;
+    if (await carryOut(run, snapshot, decision)) break;
   }
+  refuseDecisions(state, 'the device is released');
+}
+
+/** An Update that nobody answers would keep the run open for ever. */
+export function refuseDecisions(state: QuarantineState, why: string): void {
+  for (const decision of state.decisions.splice(0))
+    decision.refuse(ApplicationFailure.nonRetryable(why, 'Refused'));
 }
 
 /** Waits for a person; a hold that ran out stays contained and says that a decision is overdue. */

@@ -37,7 +37,8 @@ export type Decision = {
 
 /** Where a run stands: what the Updates look at and what Temporal UI shows. Times are epoch milliseconds. */
 export interface QuarantineState {
-  readonly thing: string;
+  /** Empty until the input is checked. */
+  thing: string;
   phase: QuarantinePhase;
   /** What happens next and when, one sentence. */
   next: string;
@@ -72,14 +73,14 @@ export function leaseOf({ lease }: QuarantineState): Lease {
   return lease;
 }
 
-export const openState = (thing: string): QuarantineState => ({
-  thing,
+export const openState = (): QuarantineState => ({
+  thing: '',
   phase: 'resolving',
   next: 'check the input',
   plan: null,
   snapshot: null,
   lease: null,
-  targets: [thing],
+  targets: [],
   targetHash: '',
   approvers: [],
   refusal: '',

@@ -38,7 +38,9 @@ const MAX_HOLD_MS = 30 * 24 * 60 * 60 * 1000;
 
 /** Set before anything is awaited: the Update that starts a run must be accepted even where its input is then refused. */
 export function hearAlarms(state: QuarantineState): void {
-  setHandler(alarmUpdate, (request) => receiveAlarm(state, request));
+  setHandler(alarmUpdate, (request) => receiveAlarm(state, request), {
+    validator: requireAlarm,
+  });
 }
 
 /** A validator's refusal leaves no event; its text is what the responder reads. */
@@ -79,6 +81,17 @@ export function hearResponders(state: QuarantineState, steps: Steps): void {
     },
   );
 }
+
+/** An intake sends no other; a person can send anything, and an error in a handler would block the run. */
+function requireAlarm(request: unknown): void {
+  const alarm = fieldOf(request, 'alarm');
+  const texts = [fieldOf(request, 'eventId'), fieldOf(alarm, 'name'), fieldOf(alarm, 'reason')];
+  if (texts.some((text) => typeof text !== 'string'))
+    refuse('eventId, alarm.name, alarm.reason: must be texts; alarms come from the intake');
+}
+
+const fieldOf = (value: unknown, field: string): unknown =>
+  typeof value === 'object' && value !== null ? Reflect.get(value, field) : undefined;
 
 function receiveAlarm(
   state: QuarantineState,

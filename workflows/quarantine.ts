@@ -19,7 +19,7 @@ import type {
 import { Background } from './background';
 import { leaseAndContain } from './quarantine-contain';
 import { messageOf } from './failure';
-import { hold, isoTime } from './quarantine-hold';
+import { hold, isoTime, refuseDecisions } from './quarantine-hold';
 import { leaseOf, openState, statusOf, type QuarantineState, type Run } from './quarantine-state';
 import { hearAlarms, hearResponders } from './quarantine-steering';
 import { resolve, stepsWith } from './quarantine-steps';
@@ -31,9 +31,10 @@ import { Undo } from './undo';
  * was, and watches it for a while. Cancellation and failure put everything back.
  */
 export async function quarantine(input: QuarantineInput): Promise<QuarantineResult> {
-  const state = openState(input.thing);
+  const state = openState();
   hearAlarms(state);
-  const plan = await resolveOrFail(input);
+  // Temporal's form can send anything, nothing included: until it is checked, no field of the input is read.
+  const plan = await resolveOrFail(input ?? null);
   const run = begin(state, plan);
   try {
     if (plan.dryRun) return await planOnly(run);
@@ -58,6 +59,8 @@ function begin(state: QuarantineState, plan: QuarantinePlan): Run {
     refresh(state);
   });
   state.plan = plan;
+  state.thing = plan.thing;
+  state.targets = [plan.thing];
   hearResponders(state, steps);
   showOpening(state);
   return { state, plan, steps, undo: new Undo(), background };
@@ -151,8 +154,7 @@ async function undoAll(run: Run, cancelled: boolean): Promise<void> {
   show(state, 'undoing', 'restore the snapshot');
   await CancellationScope.nonCancellable(() => background.stop());
   await undo.run();
-  for (const decision of state.decisions.splice(0))
-    decision.refuse(ApplicationFailure.nonRetryable('the run is over', 'Refused'));
+  refuseDecisions(state, 'the run is over');
   showOutcome(state, cancelled ? 'cancelled' : 'failed');
 }
 

@@ -134,10 +134,12 @@ async function forgetRecent({ dynamo }: AwsClients): Promise<void> {
 /** Runs that stay open would be worked on by the next file's worker, on another account. */
 async function endRuns({ workflow }: Client, since: Date): Promise<void> {
   const query = `ExecutionStatus = 'Running' AND StartTime >= '${since.toISOString()}'`;
+  const ending: Promise<unknown>[] = [];
   try {
     for await (const { workflowId } of workflow.list({ query }))
-      await workflow.getHandle(workflowId).terminate('the test is over');
+      ending.push(workflow.getHandle(workflowId).terminate('the test is over'));
   } catch {
-    // The run ended meanwhile, or the server did: one that a file starts for itself is stopped first.
+    // A server that a file starts for itself is stopped first.
   }
+  await Promise.allSettled(ending);
 }

@@ -80,8 +80,9 @@ export async function untilStatus(
   fits: (status: QuarantineStatus) => boolean,
 ): Promise<QuarantineStatus> {
   for (;;) {
-    const status = await statusOf(run);
-    if (fits(status)) return status;
+    // A run that has only just begun knows no status yet.
+    const status = await statusOf(run).catch(() => null);
+    if (status !== null && fits(status)) return status;
     await sleep(50);
   }
 }
@@ -90,7 +91,7 @@ export const update = (
   run: WorkflowHandle,
   name: keyof typeof UPDATES,
   ...args: unknown[]
-): Promise<unknown> => run.executeUpdate(name, { args });
+): Promise<unknown> => run.executeUpdate<unknown, [unknown]>(name, { args: args as [unknown] });
 
 export async function release(run: Run): Promise<QuarantineResult> {
   await update(run, 'release', BY);
