@@ -1,5 +1,11 @@
+import { ActivityFailure, ApplicationFailure } from '@temporalio/workflow';
+
 /** What went wrong, for a person: an activity's failure only wraps the reason. */
 export function messageOf(err: unknown): string {
   if (!(err instanceof Error)) return String(err);
   return err.cause instanceof Error ? err.cause.message : err.message;
 }
+
+/** One clear failure instead of one wrapped in the activity's, which says only that an activity failed. */
+export const unwrapped = (err: unknown): unknown =>
+  err instanceof ActivityFailure && err.cause instanceof ApplicationFailure ? err.cause : err;

@@ -16,6 +16,7 @@ import type {
   ReleaseRequest,
 } from '../domain/quarantine/types';
 import { UPDATES } from '../domain/temporal';
+import { unwrapped } from './failure';
 import { statusOf, type Decision, type QuarantineState } from './quarantine-state';
 import type { Steps } from './quarantine-steps';
 import { refresh } from './quarantine-view';
@@ -110,12 +111,16 @@ async function approve(
   steps: Steps,
   { token }: ApproveRequest,
 ): Promise<string> {
-  state.approvers = await steps.approve({
-    token,
-    workflowId: workflowInfo().workflowId,
-    things: state.targets,
-    requestedBy: state.plan?.requestedBy ?? '',
-  });
+  state.approvers = await steps
+    .approve({
+      token,
+      workflowId: workflowInfo().workflowId,
+      things: state.targets,
+      requestedBy: state.plan?.requestedBy ?? '',
+    })
+    .catch((err: unknown) => {
+      throw unwrapped(err);
+    });
   refresh(state);
   return `approved so far by ${state.approvers.join(', ')}`;
 }

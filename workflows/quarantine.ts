@@ -1,5 +1,4 @@
 import {
-  ActivityFailure,
   allHandlersFinished,
   ApplicationFailure,
   CancellationScope,
@@ -17,6 +16,7 @@ import type {
   QuarantineResult,
 } from '../domain/quarantine/types';
 import { Background } from './background';
+import { unwrapped } from './failure';
 import { leaseAndContain } from './quarantine-contain';
 import { messageOf } from './failure';
 import { hold, isoTime, refuseDecisions } from './quarantine-hold';
@@ -70,10 +70,7 @@ async function resolveOrFail(input: unknown): Promise<QuarantinePlan> {
   try {
     return await resolve({ input, workflowId: workflowInfo().workflowId });
   } catch (err) {
-    // One clear failure instead of one wrapped in the activity's.
-    throw err instanceof ActivityFailure && err.cause instanceof ApplicationFailure
-      ? err.cause
-      : err;
+    throw unwrapped(err);
   }
 }
 
