@@ -22,13 +22,14 @@ export function watchProof(run: Run, snapshot: ContainmentSnapshot, deniedAt: st
   const { state, steps, background } = run;
   const { thing } = snapshot;
   const { runId } = workflowInfo();
+  const lease = leaseOf(state);
   background.start('reading the documents back', async () => {
-    const { deniedByDocumentsAt } = await steps.verifyContained(snapshot);
+    const { deniedByDocumentsAt } = await steps.verifyContained({ snapshot, lease });
     state.proof = state.proof && { ...state.proof, deniedByDocumentsAt };
     refresh(state);
   });
   background.start('looking for a refusal', async () => {
-    const seen = await steps.seeRefusal({ thing, deniedAt, runId });
+    const seen = await steps.seeRefusal({ thing, deniedAt, runId, lease });
     state.proof = state.proof && {
       ...state.proof,
       refusalSeenAt: seen.at,

@@ -33,7 +33,7 @@ export async function quarantine(input: QuarantineInput): Promise<QuarantineResu
   const state = openState();
   hearAlarms(state);
   // Temporal's form can send anything, nothing included: until it is checked, no field of the input is read.
-  const plan = await resolveOrFail(input ?? null);
+  const plan = await resolveOrFail(input);
   const run = begin(state, plan);
   try {
     if (plan.dryRun) return await planOnly(run);

@@ -115,13 +115,13 @@ it('loses no message of the other devices meanwhile', async () => {
       }),
     );
   };
-  let running = true;
+  const released = new AbortController();
   const publishing = (async () => {
-    while (running) await everyonePublishes();
+    while (!released.signal.aborted) await everyonePublishes();
   })();
   const run = await held(bed, own.thing, PROMPT);
   await release(run);
-  running = false;
+  released.abort();
   await publishing;
   const until = Date.now() + 5_000;
   while (others.some(({ thing }) => witness.of(thing).messages < sequence) && Date.now() < until)

@@ -8,7 +8,7 @@ import type {
   QuarantineResult,
   QuarantineStatus,
 } from '../../domain/quarantine/types';
-import { TASK_QUEUES, UPDATES, WORKFLOWS } from '../../domain/temporal';
+import { TASK_QUEUES, WORKFLOWS, type UPDATES } from '../../domain/temporal';
 import type { Bed } from './bed';
 
 /** Short where a test waits for it, long where it must not run out. */
