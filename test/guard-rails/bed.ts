@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { Client, Connection } from '@temporalio/client';
 import { createAwsClients, type AwsClients } from '../../activities/aws/clients';
 import { createGuardTable } from '../../activities/aws/guard-table';
+import { createIotConnections } from '../../activities/aws/iot-connections';
 import { createIotLogging } from '../../activities/aws/iot-logging';
 import { createIotRegistry } from '../../activities/aws/iot-registry';
 import { createGuard } from '../../activities/guard/guard';
@@ -15,6 +16,7 @@ import { startDevice, type BedDevice } from '../../local/bed/device';
 import { startAwsProxy, type AwsCall, type AwsProxy } from '../../local/proxies/aws-proxy';
 import { deviceKey } from '../../local/stack/device-keys';
 import { startEmulator } from '../../local/stack/emulator';
+import { eventually } from '../support/devices';
 import { readyProcess, runMain, type Outcome } from '../support/processes';
 
 /** A provisioned account with a fleet and one worker, and the commands that responders have. */
@@ -27,6 +29,8 @@ export interface GuardedFleet {
   enrol(thing: string): Promise<void>;
   /** Enrols the thing and runs its agent. */
   startAgent(thing: string): Promise<void>;
+  /** Drops the device's session and returns once its agent has another one. */
+  reconnect(thing: string): Promise<void>;
   /** Groups, certificates with policies and status, log level: past the proxy. */
   deviceState(thing: string): Promise<DeviceState>;
   guardCli(...args: string[]): Promise<Outcome>;
@@ -76,6 +80,15 @@ export async function openGuardedFleet(
     },
     startAgent: async (thing) => {
       agents.push(await startDevice(clients, emulator, thing));
+    },
+    reconnect: async (thing) => {
+      const connections = createIotConnections(clients.iotData);
+      const { connectedSince } = await connections.get(thing);
+      await connections.drop(thing);
+      await eventually(
+        () => connections.get(thing),
+        (now) => now.connected && now.connectedSince !== connectedSince,
+      );
     },
     deviceState: (thing) =>
       readDevice(
