@@ -11,10 +11,11 @@ export interface ContainTimes {
 
 /**
  * Denies, turns the client's logging to DEBUG and drops the session, as one step because every round trip between them is time
- * in which the device acts. The record is written first. `assertMayAct` is asked right before the first change.
+ * in which the device acts. `assertMayAct` is asked right before the first change, and then the record is written first.
  *
  * Safe to retry: adding to a group, attaching a policy and setting a level are idempotent on AWS. Dropping a session is not,
- * so a retry (`mayHaveRun`) drops only the session that was live before the Deny.
+ * so a retry (`mayHaveRun`) that finds the Deny in place drops only the session that was live before it. One that finds none,
+ * as after waiting for the kill switch, drops whatever session is live by then.
  */
 export async function containDevice(
   deps: ContainmentDeps,
@@ -23,7 +24,10 @@ export async function containDevice(
 ): Promise<ContainTimes> {
   const { snapshot } = record;
   const { thing } = snapshot;
-  await Promise.all([options.assertMayAct(), deps.records.put(record)]);
+  // Not beside each other: a record of a device that was never contained is one that the reconciler would act on.
+  await options.assertMayAct();
+  const deniedBefore = options.mayHaveRun && (await isDenied(deps, thing));
+  await deps.records.put(record);
   await Promise.all([
     deps.registry.addToGroup(thing, NAMES.quarantineGroup),
     ...snapshot.certificates.map(({ arn }) =>
@@ -35,16 +39,19 @@ export async function containDevice(
     deps.logging.setLevel(thing, 'DEBUG'),
   ]);
   const deniedAt = isoTime(deps.now());
-  await dropSession(deps, snapshot, options.mayHaveRun);
+  await dropSession(deps, snapshot, deniedBefore);
   return { deniedAt, disconnectedAt: isoTime(deps.now()) };
 }
+
+const isDenied = async ({ registry }: ContainmentDeps, thing: string): Promise<boolean> =>
+  (await registry.groupsOf(thing)).includes(NAMES.quarantineGroup);
 
 async function dropSession(
   deps: ContainmentDeps,
   { thing, connection }: ContainmentSnapshot,
-  mayHaveRun: boolean,
+  deniedBefore: boolean,
 ): Promise<void> {
-  if (mayHaveRun) {
+  if (deniedBefore) {
     const now = await deps.connections.get(thing);
     if (!now.connected || now.connectedSince !== connection.connectedSince) return;
   }

@@ -12,6 +12,7 @@ import type {
 } from '../../domain/quarantine/types';
 import { isTerminal, type JobExecution } from '../aws/iot-jobs';
 import { toFailure } from '../failure';
+import { mayAct } from '../guard/may-act';
 import { watch } from '../watch';
 import { containDevice, deactivateCertificates, type ContainTimes } from './contain';
 import { isoTime, type QuarantineDeps } from './deps';
@@ -176,12 +177,18 @@ function shipping(deps: QuarantineDeps) {
 function watching(deps: QuarantineDeps) {
   return {
     /** The first two rungs: the documents deny, the session is gone. */
-    verifyContained: (snapshot: ContainmentSnapshot): Promise<Contained> =>
+    verifyContained: ({
+      snapshot,
+      lease,
+    }: {
+      snapshot: ContainmentSnapshot;
+      lease: Lease;
+    }): Promise<Contained> =>
       attempt('verify containment', () =>
         watch(PROVING, async () => {
           const [denied, gone] = await Promise.all([
             deniedByDocuments(deps, snapshot),
-            sessionIsGone(deps, snapshot),
+            sessionIsGone(deps, snapshot, () => mayAct(deps, lease)),
           ]);
           const at = isoTime(deps.now());
           return denied && gone ? { deniedByDocumentsAt: at, sessionGoneAt: at } : undefined;
@@ -192,10 +199,12 @@ function watching(deps: QuarantineDeps) {
       thing: string;
       deniedAt: string;
       runId: string;
+      lease: Lease;
     }): Promise<RefusalSeen> =>
       attempt('see a refusal', () => {
         const series = { kind: 'probe' as const, runId: request.runId, number: 1 };
-        return watch(PROVING, () => lookForRefusal(deps, request.thing, request.deniedAt, series));
+        const acting = { series, mayAct: () => mayAct(deps, request.lease) };
+        return watch(PROVING, () => lookForRefusal(deps, request.thing, request.deniedAt, acting));
       }),
     seeAcceptance: (request: { thing: string; runId: string }): Promise<string> =>
       attempt('see a publish accepted', () => {

@@ -33,15 +33,20 @@ export async function deniedByDocuments(
   });
 }
 
+/** Whether a watch may change something now; at stop it only looks. */
+export type MayAct = () => Promise<boolean>;
+const always: MayAct = () => Promise.resolve(true);
+
 /** Whether the session that was live before the Deny is gone; drops it again where it is not. */
 export async function sessionIsGone(
   deps: ContainmentDeps,
   { thing, connection }: ContainmentSnapshot,
+  mayAct = always,
 ): Promise<boolean> {
   if (!connection.connected) return true;
   const now = await deps.connections.get(thing);
   if (!now.connected || now.connectedSince !== connection.connectedSince) return true;
-  await deps.connections.drop(thing);
+  if (await mayAct()) await deps.connections.drop(thing);
   return false;
 }
 
@@ -68,11 +73,13 @@ async function askProbe(
   deps: QuarantineDeps,
   thing: string,
   { kind, runId, number }: ProbeSeries,
+  mayAct: MayAct,
 ): Promise<ProbeAnswer> {
   const jobId = quarantineJobId(`${kind}-${number}`, runId);
   const nonce = `${kind}-${number}-${runId}`;
   const execution = await deps.jobs.execution(jobId, thing);
   if (execution === null) {
+    if (!(await mayAct())) return 'waiting';
     await deps.jobs.create(jobId, thingArn(deps, thing), {
       version: 1,
       requestedBy: quarantineId(thing),
@@ -96,13 +103,13 @@ export async function lookForRefusal(
   deps: QuarantineDeps,
   thing: string,
   deniedAt: string,
-  series: ProbeSeries,
+  { series, mayAct }: { series: ProbeSeries; mayAct: MayAct },
 ): Promise<RefusalSeen | undefined> {
   const logged = await deps.logging.firstRefusal(thing, dataPrefix(thing), Date.parse(deniedAt));
   if (logged !== null) return { at: isoTime(logged), by: 'iotLogs' };
-  const answer = await askProbe(deps, thing, series);
+  const answer = await askProbe(deps, thing, series, mayAct);
   if (answer === 'refused') return { at: isoTime(deps.now()), by: 'probe' };
-  if (answer === 'arrived') await deps.connections.drop(thing);
+  if (answer === 'arrived' && (await mayAct())) await deps.connections.drop(thing);
   if (answer !== 'waiting') series.number += 1;
   return undefined;
 }
@@ -113,7 +120,7 @@ export async function lookForAcceptance(
   thing: string,
   series: ProbeSeries,
 ): Promise<string | undefined> {
-  const answer = await askProbe(deps, thing, series);
+  const answer = await askProbe(deps, thing, series, always);
   if (answer === 'arrived') return isoTime(deps.now());
   if (answer !== 'waiting') series.number += 1;
   return undefined;
