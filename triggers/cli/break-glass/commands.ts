@@ -39,7 +39,7 @@ export async function contain(
   request: BreakGlassRequest,
 ): Promise<BreakGlassResult[]> {
   check(request);
-  if (request.things.length > 1 && new Set(request.by).size < 2)
+  if (request.things.length > 1 && people(request.by) < 2)
     throw new UsageError('more than one thing needs two people: give --by twice, with two names');
   return each(request.things, (thing) => containOne(deps, thing, request));
 }
@@ -63,7 +63,7 @@ async function containOne(
   const snapshot = await takeSnapshot(deps, thing);
   const shared = snapshot.affectedThings.filter((name) => name !== thing);
   if (snapshot.obstacles.length > 0) throw new Error(snapshot.obstacles.join('; '));
-  if (shared.length > 0 && new Set(by).size < 2)
+  if (shared.length > 0 && people(by) < 2)
     throw new Error(
       `a certificate of it also serves ${shared.join(', ')}, which are contained with it: two people are needed, give --by twice`,
     );
@@ -153,6 +153,11 @@ async function tellGuard(deps: BreakGlassDeps, tell: () => Promise<unknown>): Pr
     deps.log(`the guard was not told (${why}): the reconciler does it once it is back`);
   }
 }
+
+/** One person is one person, however the name is spelt. */
+const people = (names: string[]): number =>
+  new Set(names.map((name) => name.normalize('NFKC').trim().replace(/\s+/g, ' ').toLowerCase()))
+    .size;
 
 function check({ things, reason, by }: BreakGlassRequest): void {
   const bad = things.filter((thing) => !THING_NAME.test(thing));
