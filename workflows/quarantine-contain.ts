@@ -21,7 +21,8 @@ export async function leaseAndContain(run: Run): Promise<ContainmentSnapshot | n
       return snapshot;
     } catch (err) {
       if (!isLeaseLost(err)) throw err;
-      await run.undo.run();
+      // What was contained before this run stays so meanwhile.
+      if (!snapshot.alreadyContained) await run.undo.run();
     }
   }
 }
@@ -46,14 +47,20 @@ async function leaseAndSnapshot(run: Run): Promise<ContainmentSnapshot | null> {
     undo.beforehand(() => steps.giveBack(lease));
     const snapshot = await steps.snapshot(state.thing);
     state.snapshot = snapshot;
-    state.refusal = snapshot.obstacles.join('; ');
-    if (snapshot.obstacles.length > 0) break;
+    state.refusal = whyNot(run, snapshot);
+    if (state.refusal !== '') break;
     if (snapshot.affectedThings.every((thing) => state.targets.includes(thing))) return snapshot;
     state.targets = [...new Set([...state.targets, ...snapshot.affectedThings])].sort();
   }
   await undo.run();
   return null;
 }
+
+/** Adopting asks no caps, so it must never contain what is not contained already. */
+const whyNot = ({ plan }: Run, { alreadyContained, obstacles }: ContainmentSnapshot): string =>
+  plan.adopt && !alreadyContained
+    ? 'there is nothing to adopt: the device is not contained. Start again without `adopt`'
+    : obstacles.join('; ');
 
 async function leaseOrAskPeople({ state, plan, steps }: Run) {
   const request = {

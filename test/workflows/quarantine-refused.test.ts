@@ -53,6 +53,14 @@ describe('with the automatic cap used up', () => {
   });
   afterEach(() => bed.guard.giveBack({ owner, fence: 1, things: ['r-other'] }));
 
+  it('adopts nothing that is not contained: adopting asks no caps', async () => {
+    const thing = 'r-adopt';
+    await bed.enrol(thing);
+    const before = await readState(bed.clients, thing);
+    const run = await startRun(bed, thing, { adopt: true });
+    await expectRefused(thing, run, before, /nothing to adopt/);
+  });
+
   it('refuses when nobody approves in time', async () => {
     const thing = 'r-cap';
     await bed.enrol(thing);
