@@ -54,7 +54,7 @@ export async function hold(run: Run, snapshot: ContainmentSnapshot): Promise<voi
     await steps.revertLogLevel(snapshot);
   });
   await condition(
-    () => state.proof?.refusalSeenAt != null || state.decisions.length > 0,
+    () => levelOf(state) === 'contained, observed' || state.decisions.length > 0,
     plan.proveWithinMs,
     { summary: 'Time to see a refusal' },
   );
