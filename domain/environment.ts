@@ -28,7 +28,12 @@ export function parseConfig<Schema extends z.ZodType>(
 }
 
 export const httpUrl = z.url({ protocol: /^https?$/, error: 'must be an http or https URL' });
-export const hostAndPort = z.string().regex(/^[^\s/]+:\d{1,5}$/, 'must be host:port');
+export const hostAndPort = z
+  .string()
+  .regex(/^[^\s/]+:\d{1,5}$/, 'must be host:port')
+  .refine((text) => Number(text.slice(text.lastIndexOf(':') + 1)) <= 65_535, {
+    error: 'must be host:port, with a port up to 65535',
+  });
 export const awsRegion = z
   .string('must name the region of the fleet, such as eu-west-1')
   .regex(/^[a-z]{2}(-[a-z]+)+-\d$/, 'must be a region such as eu-west-1');

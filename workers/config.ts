@@ -41,7 +41,8 @@ const variables = z
       .string()
       .default(QUEUES.join(','))
       .transform((text) => text.split(',').map((name) => name.trim()))
-      .pipe(z.array(z.enum(QUEUES, `must be a list of ${QUEUES.join(', ')}`)).min(1)),
+      .pipe(z.array(z.enum(QUEUES, `must be a list of ${QUEUES.join(', ')}`)).min(1))
+      .transform((queues) => [...new Set(queues)]),
     GUARD_TABLE: z.string().min(3).default(NAMES.guardTable),
     RUNBOOKS_DIR: z.string().min(1).default('runbooks'),
     APPROVERS_FILE: z
@@ -55,6 +56,8 @@ const variables = z
     path: ['IOT_DATA_ENDPOINT'],
     error:
       'must be https:// and what `aws iot describe-endpoint --endpoint-type iot:Data-ATS` prints',
+    // Also beside other wrong variables: one start must name them all.
+    when: () => true,
   });
 
 /** The only place that knows the variable names. Throws one `ConfigError` that lists all that is wrong. */
