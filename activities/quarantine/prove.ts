@@ -34,7 +34,7 @@ export async function deniedByDocuments(
 }
 
 /** Whether a watch may change something now; at stop it only looks. */
-export type MayAct = () => Promise<boolean>;
+type MayAct = () => Promise<boolean>;
 const always: MayAct = () => Promise.resolve(true);
 
 /** Whether the session that was live before the Deny is gone; drops it again where it is not. */
