@@ -214,6 +214,7 @@ class DeviceAgent implements Agent {
         this.publisher.clear();
       },
       onResumed: () => this.beginReports(),
+      protocolVersion: this.config.protocolVersion,
       publishProbe: (nonce) => this.reporter.publishProbe(nonce),
       status: () => this.status(),
       now: () => new Date(),

@@ -45,6 +45,9 @@ export const URGENT_OPERATIONS: readonly JobOperation[] = [
   'diagnostics',
 ];
 
-/** `statusDetails.probe` of a finished probe job. */
-export const PROBE_OUTCOMES = ['accepted', 'refused', 'disconnected'] as const;
+/**
+ * `statusDetails.probe` of a finished probe job. `disconnected` is MQTT 3.1.1's refusal: the broker closed the
+ * connection in answer. `unanswered` proves nothing.
+ */
+export const PROBE_OUTCOMES = ['accepted', 'refused', 'disconnected', 'unanswered'] as const;
 export type ProbeOutcome = (typeof PROBE_OUTCOMES)[number];
