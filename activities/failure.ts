@@ -8,6 +8,7 @@ const PERMANENT = new Set([
   'LimitExceededException',
   'AccessDeniedException',
   'ForbiddenException',
+  'UnreadableRecordError',
 ]);
 
 /** Names the AWS error as the failure type; only errors a retry cannot cure are non-retryable. */

@@ -9,6 +9,10 @@ import { revertLogLevel } from './quarantine/restore';
 export interface ReconcileDeps extends QuarantineDeps {
   /** Phase of the device's open run; null where none is open. */
   openPhase(workflowId: string): Promise<QuarantinePhase | null>;
+  /** Ids of the quarantine runs that are open. */
+  openRuns(): Promise<string[]>;
+  /** Cancels a run; one that is over is success. */
+  endRun(workflowId: string): Promise<void>;
   /** Starts a run that takes the device over from its record; one that is open already is success. */
   startAdopting(record: ContainmentRecord): Promise<void>;
 }
@@ -58,8 +62,13 @@ async function reconcile(deps: ReconcileDeps): Promise<ReconcileReport> {
   };
   for (const thing of [...new Set([...members, ...recorded])].sort()) {
     const found = { member: members.includes(thing), debug: levels.get(thing) === 'DEBUG' };
-    await reconcileThing(deps, thing, found, report);
+    try {
+      await reconcileThing(deps, thing, found, report);
+    } catch (err) {
+      report.problems.push(`${thing}: ${err instanceof Error ? err.message : String(err)}`);
+    }
   }
+  await endRunsOfReleased(deps, members, report);
   await returnStrayLeases(deps, status, recorded, report);
   report.problems.splice(MAX_PROBLEMS);
   return report;
@@ -84,7 +93,11 @@ async function reconcileThing(
   }
   if (found.debug && Date.parse(record.debugUntil) < deps.now())
     await revertLogLevel(deps, record.snapshot);
-  if (phase === null) {
+  if (phase === null && !(await deps.registry.thingExists(thing))) {
+    report.problems.push(
+      `${thing} no longer exists and its containment record does: remove contained/${thing}.json`,
+    );
+  } else if (phase === null) {
     await deps.startAdopting(record);
     report.adopted.push(thing);
   } else if (HELD.includes(phase)) {
@@ -107,6 +120,23 @@ async function vanished(
         `${snapshot.thing} is held but its certificate ${id.slice(0, 12)} no longer carries the Deny`,
       );
   return problems;
+}
+
+/** A run that holds what break-glass gave back would take every later alarm for its own and do nothing. */
+async function endRunsOfReleased(
+  deps: ReconcileDeps,
+  members: string[],
+  report: ReconcileReport,
+): Promise<void> {
+  for (const workflowId of await deps.openRuns()) {
+    const thing = workflowId.slice(quarantineId('').length);
+    if (members.includes(thing) || !HELD.includes(await deps.openPhase(workflowId))) continue;
+    if ((await deps.records.things()).includes(thing)) continue;
+    await deps.endRun(workflowId);
+    report.problems.push(
+      `${workflowId} held a device that was released without it: the run is ended, so that an alarm can contain it again`,
+    );
+  }
 }
 
 /** A confirmed lease whose device is neither recorded nor held by a run would use up the caps for ever. */

@@ -44,6 +44,7 @@ const DELAY_MS = 40;
 const RUN_TIMEOUT_MS = 60_000;
 const PHASE = defineSearchAttributeKey('IotPhase', 'KEYWORD');
 const SETTINGS: NonNullable<QuarantineInput['settings']> = {
+  propagation: '0 seconds',
   proveWithin: '2 seconds',
   probation: '1 second',
 };

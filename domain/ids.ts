@@ -4,7 +4,7 @@ export const quarantineId = (thing: string): string => `quarantine/${thing}`;
 
 /** AWS IoT Jobs job ids: at most 64 of `[a-zA-Z0-9_-]`. `runId` is Temporal's, a UUID of 36 characters. */
 export const quarantineJobId = (
-  step: 'contain' | 'resume' | `probe-${number}` | `reprobe-${number}`,
+  step: 'contain' | `probe-${number}` | `reprobe-${number}`,
   runId: string,
 ): string => `${QUARANTINE_JOB_PREFIX}${step}-${runId}`;
 

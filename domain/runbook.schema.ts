@@ -64,6 +64,7 @@ export const quarantineRunbook = z
     settings: z.strictObject({
       stepTimeout: durationSetting,
       approveWithin: durationSetting,
+      propagation: durationSetting,
       proveWithin: durationSetting,
       debugLogsFor: durationSetting,
       holdFor: durationSetting,

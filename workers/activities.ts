@@ -10,14 +10,13 @@ import { approverKeysFromFile } from '../activities/guard/approver-keys';
 import { createGuard } from '../activities/guard/guard';
 import { createIntakeActivities, type IntakeDeps } from '../activities/intake';
 import type { QuarantineDeps } from '../activities/quarantine/deps';
-import { createReconcileActivities, type ReconcileDeps } from '../activities/reconcile';
+import { createReconcileActivities } from '../activities/reconcile';
 import { createQuarantineActivities } from '../activities/quarantine';
 import { NAMES, recordsBucket } from '../domain/names';
 import { placeOf } from '../domain/policy/place';
 import { loadRunbook } from '../runbooks/load';
 import type { WorkerConfig } from './config';
-
-type RunFinder = Pick<ReconcileDeps, 'openPhase' | 'startAdopting'>;
+import type { RunFinder } from './runbook-starter';
 
 /** Wires every activity to AWS, by the queue it belongs on. */
 export function wireActivities(

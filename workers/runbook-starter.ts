@@ -39,10 +39,10 @@ export const createRunbookStarter = (client: Client): IntakeDeps => ({
   },
 });
 
+export type RunFinder = Pick<ReconcileDeps, 'openPhase' | 'openRuns' | 'endRun' | 'startAdopting'>;
+
 /** What the reconciler asks Temporal. */
-export const createRunFinder = (
-  client: Client,
-): Pick<ReconcileDeps, 'openPhase' | 'startAdopting'> => ({
+export const createRunFinder = (client: Client): RunFinder => ({
   async openPhase(workflowId) {
     try {
       const run = await client.workflow.getHandle(workflowId).describe();
@@ -52,6 +52,19 @@ export const createRunFinder = (
     } catch (err) {
       if (err instanceof WorkflowNotFoundError) return null;
       throw err;
+    }
+  },
+  async openRuns() {
+    const ids: string[] = [];
+    const query = `WorkflowType='${WORKFLOWS.quarantine}' AND ExecutionStatus='Running'`;
+    for await (const { workflowId } of client.workflow.list({ query })) ids.push(workflowId);
+    return ids;
+  },
+  async endRun(workflowId) {
+    try {
+      await client.workflow.getHandle(workflowId).cancel();
+    } catch (err) {
+      if (!(err instanceof WorkflowNotFoundError)) throw err;
     }
   },
   async startAdopting(record) {

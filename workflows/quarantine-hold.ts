@@ -1,5 +1,6 @@
 import {
   ApplicationFailure,
+  CancellationScope,
   condition,
   isCancellation,
   sleep,
@@ -11,6 +12,7 @@ import { messageOf } from './failure';
 import {
   leaseOf,
   levelOf,
+  note,
   type Decision,
   type QuarantineState,
   type Run,
@@ -23,6 +25,9 @@ export function watchProof(run: Run, snapshot: ContainmentSnapshot, deniedAt: st
   const { thing } = snapshot;
   const { runId } = workflowInfo();
   const lease = leaseOf(state);
+  background.start('waiting for AWS to apply the policies', () =>
+    waitForPropagation(run, snapshot, deniedAt),
+  );
   background.start('reading the documents back', async () => {
     const { deniedByDocumentsAt } = await steps.verifyContained({ snapshot, lease });
     state.proof = state.proof && { ...state.proof, deniedByDocumentsAt };
@@ -39,16 +44,48 @@ export function watchProof(run: Run, snapshot: ContainmentSnapshot, deniedAt: st
   });
 }
 
+/** AWS may act on the old policies for minutes. A refusal that was seen says more than the time that has passed. */
+async function waitForPropagation(
+  { state, plan, steps }: Run,
+  snapshot: ContainmentSnapshot,
+  deniedAt: string,
+): Promise<void> {
+  await sleep(plan.propagationMs, { summary: 'AWS applies the policies' });
+  if (state.proof === null) return;
+  if (state.proof.refusalSeenAt === null)
+    await steps.dropSessionsBefore({
+      things: snapshot.affectedThings,
+      before: Date.parse(deniedAt) + plan.propagationMs,
+      lease: leaseOf(state),
+    });
+  state.proof = { ...state.proof, propagatedAt: isoTime(Date.now()) };
+  refresh(state);
+}
+
+/** Stops whatever else the device was told to do, then its application. Diagnostics stay alive. */
+async function stopWhatItDoes({ state, plan, steps }: Run): Promise<void> {
+  const { thing } = state;
+  const { runId, workflowId } = workflowInfo();
+  const lease = leaseOf(state);
+  const jobId = quarantineJobId('contain', runId);
+  state.cancelledJobs = await steps.cancelOtherJobs({ thing, lease });
+  await steps.sendJob({
+    thing,
+    jobId,
+    lease,
+    document: { version: 1, requestedBy: workflowId, operation: 'contain', reason: plan.reason },
+  });
+  const { status } = await steps.awaitJob({ thing, jobId });
+  if (status === 'SUCCEEDED') state.applicationStoppedAt = isoTime(Date.now());
+  else note(state, `the device answered the contain job with ${status}`);
+  refresh(state);
+}
+
 /** Holds the device until a person releases it; returns with the snapshot restored. */
 export async function hold(run: Run, snapshot: ContainmentSnapshot): Promise<void> {
   const { state, plan, background, steps } = run;
-  background.start('waiting for the application to stop', async () => {
-    const jobId = quarantineJobId('contain', workflowInfo().runId);
-    const { status } = await steps.awaitJob({ thing: snapshot.thing, jobId });
-    if (status === 'SUCCEEDED') state.applicationStoppedAt = isoTime(Date.now());
-    else state.log.push(`the device answered the contain job with ${status}`);
-    refresh(state);
-  });
+  // Beside the hold: neither a job that can't be made nor the kill switch may keep a person from releasing the device.
+  background.start('stopping what the device does', () => stopWhatItDoes(run));
   background.start('ending DEBUG logging', async () => {
     await sleep(plan.debugLogsForMs, { summary: 'DEBUG logging ends' });
     await steps.revertLogLevel(snapshot);
@@ -102,22 +139,23 @@ async function carryOut(
 ): Promise<boolean> {
   const { state } = run;
   const { by, reason } = decision.request;
-  state.log.push(`${isoTime(Date.now())} ${decision.kind} by ${by}: ${reason}`);
+  note(state, `${isoTime(Date.now())} ${decision.kind} by ${by}: ${reason}`);
   try {
     return await decide(run, snapshot, decision);
   } catch (err) {
     if (isCancellation(err)) throw err;
-    refuse(
-      run,
-      decision,
-      `it could not be carried out: ${messageOf(err)}. The device stays contained`,
-    );
+    if (state.partlyRestored)
+      state.proof = state.proof && { ...state.proof, deniedByDocumentsAt: null };
+    const left = state.partlyRestored
+      ? 'The device may be restored in part: release again'
+      : 'The device stays contained';
+    refuse(run, decision, `it could not be carried out: ${messageOf(err)}. ${left}`);
     return false;
   }
 }
 
 function refuse({ state }: Run, decision: Decision, why: string): void {
-  state.log.push(`${decision.kind} refused: ${why}`);
+  note(state, `${decision.kind} refused: ${why}`);
   const failure = ApplicationFailure.nonRetryable(why, 'Refused');
   failure.stack = '';
   decision.refuse(failure);
@@ -135,18 +173,30 @@ async function decide(
       decision.answer(`held until ${isoTime(state.holdUntil)}`);
       return false;
     case 'escalate':
-      await escalate(run, snapshot);
-      decision.answer('every certificate is INACTIVE');
+      if (await escalate(run, snapshot)) decision.answer('every certificate is INACTIVE');
+      else refuse(run, decision, 'a release came before it could be carried out');
       return false;
     case 'release':
       return release(run, snapshot, decision);
   }
 }
 
-async function escalate({ state, steps }: Run, snapshot: ContainmentSnapshot): Promise<void> {
+/** False where it still waited, for the kill switch say, when a release came. */
+async function escalate({ state, steps }: Run, snapshot: ContainmentSnapshot): Promise<boolean> {
   // Half done counts as done: what is INACTIVE must be restored.
   state.escalated = true;
-  await steps.escalate({ snapshot, lease: leaseOf(state) });
+  const scope = new CancellationScope();
+  const escalating = scope.run(() => steps.escalate({ snapshot, lease: leaseOf(state) }));
+  const releaseAsked = () => state.decisions.some(({ kind }) => kind === 'release');
+  await Promise.race([escalating, condition(releaseAsked)]);
+  if (releaseAsked()) scope.cancel();
+  try {
+    await escalating;
+    return true;
+  } catch (err) {
+    if (releaseAsked() && isCancellation(err)) return false;
+    throw err;
+  }
 }
 
 async function release(
@@ -155,7 +205,9 @@ async function release(
   decision: Decision,
 ): Promise<boolean> {
   const { state, steps, background } = run;
-  const drift = await steps.driftSince({ snapshot, escalated: state.escalated });
+  const drift = state.partlyRestored
+    ? []
+    : await steps.driftSince({ snapshot, escalated: state.escalated });
   if (drift.length > 0) {
     refuse(
       run,
@@ -166,6 +218,7 @@ async function release(
   }
   show(state, 'releasing', 'restore the snapshot');
   await background.stop();
+  state.partlyRestored = true;
   await steps.restore(snapshot);
   state.released = true;
   decision.answer('restored exactly as it was; next it must be seen to publish again');

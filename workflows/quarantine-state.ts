@@ -53,6 +53,8 @@ export interface QuarantineState {
   refusal: string;
   proof: ContainmentProof | null;
   escalated: boolean;
+  /** A release failed half-way: the next one compares with nothing. */
+  partlyRestored: boolean;
   applicationStoppedAt: string | null;
   canPublishAgainAt: string | null;
   cancelledJobs: string[];
@@ -66,6 +68,15 @@ export interface QuarantineState {
   decisions: Decision[];
   /** Decisions taken so far, for the record. */
   log: string[];
+}
+
+const NOTES = 100;
+const NOTE_LENGTH = 512;
+
+/** For the record: the latest ones, since results and queries are bounded. */
+export function note(state: QuarantineState, text: string): void {
+  state.log.push(text.slice(0, NOTE_LENGTH));
+  state.log.splice(0, state.log.length - NOTES);
 }
 
 export function leaseOf({ lease }: QuarantineState): Lease {
@@ -86,6 +97,7 @@ export const openState = (): QuarantineState => ({
   refusal: '',
   proof: null,
   escalated: false,
+  partlyRestored: false,
   applicationStoppedAt: null,
   canPublishAgainAt: null,
   cancelledJobs: [],

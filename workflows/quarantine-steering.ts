@@ -33,14 +33,21 @@ export const approvalTargetQuery = defineQuery<{ targetHash: string; targets: st
   'approvalTarget',
 );
 
+/** An alarm taken here would start nothing. */
+const ENDING: QuarantinePhase[] = ['undoing', 'closed'];
 const HELD: QuarantinePhase[] = ['proving', 'holding', 'overdue'];
 const MAX_ALARM_EVENTS = 1000;
 const MAX_HOLD_MS = 30 * 24 * 60 * 60 * 1000;
 
 /** Set before anything is awaited: the Update that starts a run must be accepted even where its input is then refused. */
-export function hearAlarms(state: QuarantineState): void {
+export function hearAlarms(state: QuarantineState, input: unknown): void {
+  const dryRun = fieldOf(input, 'dryRun') === true;
   setHandler(alarmUpdate, (request) => receiveAlarm(state, request), {
-    validator: requireAlarm,
+    validator: (request: unknown) => {
+      requireAlarm(request);
+      if (dryRun || ENDING.includes(state.phase))
+        refuse('this run contains nothing: the intake tries again until a new one can start');
+    },
   });
 }
 
@@ -98,11 +105,10 @@ function receiveAlarm(
   state: QuarantineState,
   { alarm, eventId }: { alarm: Alarm; eventId: string },
 ): string {
-  if (!state.alarmEvents.includes(eventId) && state.alarmEvents.length < MAX_ALARM_EVENTS) {
-    state.alarmEvents.push(eventId);
-    if (state.released) state.relapse = alarm;
-    refresh(state);
-  }
+  if (state.alarmEvents.includes(eventId)) return state.phase;
+  if (state.alarmEvents.length < MAX_ALARM_EVENTS) state.alarmEvents.push(eventId);
+  if (state.released) state.relapse = alarm;
+  refresh(state);
   return state.phase;
 }
 

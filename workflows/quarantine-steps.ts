@@ -44,7 +44,7 @@ export function stepsWith({ stepTimeoutMs }: Pick<QuarantinePlan, 'stepTimeoutMs
     });
   const watching = (summary: string) =>
     proxyActivities<QuarantineActivities>({ ...WATCH, summary });
-  const { read, contain, ship } = TASK_QUEUES;
+  const { read, contain, ship, watch } = TASK_QUEUES;
   return {
     snapshot: on(read, 'Record groups, policies, certificates, log level and session').snapshot,
     planContainment: on(read, 'Work out changes, calls and caps').planContainment,
@@ -60,6 +60,8 @@ export function stepsWith({ stepTimeoutMs }: Pick<QuarantinePlan, 'stepTimeoutMs
     restore: on(contain, 'Restore the snapshot').restore,
     revertLogLevel: on(contain, 'End DEBUG logging').revertLogLevel,
     verifyContained: watching('Documents deny, session gone?').verifyContained,
+    dropSessionsBefore: on(watch, 'Drop sessions from before the policies applied')
+      .dropSessionsBefore,
     seeRefusal: watching('Has a publish been refused?').seeRefusal,
     seeAcceptance: watching('Can the device publish again?').seeAcceptance,
     awaitJob: watching("Wait for the device's answer").awaitJob,

@@ -56,6 +56,7 @@ function details(state: QuarantineState): string {
     ['requested', proof?.requestedAt ?? null],
     ['denied by documents', proof?.deniedByDocumentsAt ?? null],
     ['disconnected', proof?.disconnectedAt ?? null],
+    ['AWS had time to apply it', proof?.propagatedAt ?? null],
     [
       `refusal seen${proof?.refusalSeenBy ? ` (${proof.refusalSeenBy})` : ''}`,
       proof?.refusalSeenAt ?? null,

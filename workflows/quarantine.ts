@@ -7,7 +7,6 @@ import {
   workflowInfo,
 } from '@temporalio/workflow';
 import type { Alarm } from '../domain/alarm/types';
-import { quarantineJobId } from '../domain/ids';
 import type {
   QuarantineInput,
   QuarantineOutcome,
@@ -17,9 +16,15 @@ import type {
 import { Background } from './background';
 import { unwrapped } from './failure';
 import { leaseAndContain } from './quarantine-contain';
-import { messageOf } from './failure';
 import { hold, isoTime, refuseDecisions } from './quarantine-hold';
-import { leaseOf, openState, statusOf, type QuarantineState, type Run } from './quarantine-state';
+import {
+  leaseOf,
+  note,
+  openState,
+  statusOf,
+  type QuarantineState,
+  type Run,
+} from './quarantine-state';
 import { hearAlarms, hearResponders } from './quarantine-steering';
 import { resolve, stepsWith } from './quarantine-steps';
 import { refresh, show, showOpening, showOutcome } from './quarantine-view';
@@ -31,7 +36,7 @@ import { Undo } from './undo';
  */
 export async function quarantine(input: QuarantineInput): Promise<QuarantineResult> {
   const state = openState();
-  hearAlarms(state);
+  hearAlarms(state, input);
   // Temporal's form can send anything, nothing included: until it is checked, no field of the input is read.
   const plan = await resolveOrFail(input);
   const run = begin(state, plan);
@@ -39,7 +44,6 @@ export async function quarantine(input: QuarantineInput): Promise<QuarantineResu
     if (plan.dryRun) return await planOnly(run);
     const snapshot = await leaseAndContain(run);
     if (snapshot === null) return await close(run, 'refused', state.refusal);
-    await askDevice(run);
     await hold(run, snapshot);
     await proveReleased(run);
     await probation(run);
@@ -54,7 +58,7 @@ export async function quarantine(input: QuarantineInput): Promise<QuarantineResu
 function begin(state: QuarantineState, plan: QuarantinePlan): Run {
   const steps = stepsWith(plan);
   const background = new Background((failure) => {
-    state.log.push(failure);
+    note(state, failure);
     refresh(state);
   });
   state.plan = plan;
@@ -79,50 +83,15 @@ async function planOnly({ state, steps }: Run): Promise<QuarantineResult> {
   return { ...resultOf(state, 'planned', 'Nothing was changed: this is the plan.'), plan };
 }
 
-/**
- * Stops whatever else the device was told to do, then its application; diagnostics stay alive. Where it can't be asked it is
- * held all the same: a job that can't be made is no reason to let a device go.
- */
-async function askDevice(run: Run): Promise<void> {
-  try {
-    await stopWhatItDoes(run);
-  } catch (err) {
-    if (isCancellation(err)) throw err;
-    run.state.log.push(`the device could not be told to stop its application: ${messageOf(err)}`);
-  }
-}
-
-async function stopWhatItDoes({ state, plan, steps }: Run): Promise<void> {
-  const { thing } = state;
-  state.cancelledJobs = await steps.cancelOtherJobs({ thing, lease: leaseOf(state) });
-  await steps.sendJob({
-    thing,
-    jobId: quarantineJobId('contain', workflowInfo().runId),
-    lease: leaseOf(state),
-    document: {
-      version: 1,
-      requestedBy: workflowInfo().workflowId,
-      operation: 'contain',
-      reason: plan.reason,
-    },
-  });
-}
-
-/** The device is restored by now: what is left to undo is the lease. */
+/** The device is restored and told to resume by now: what is left to undo is the lease. */
 async function proveReleased({ state, plan, steps, undo }: Run): Promise<void> {
   const { thing } = state;
-  const { runId, workflowId } = workflowInfo();
+  const { runId } = workflowInfo();
   const lease = leaseOf(state);
   undo.forget();
   undo.beforehand(() => steps.giveBack(lease));
-  await steps.sendJob({
-    thing,
-    jobId: quarantineJobId('resume', runId),
-    lease: null,
-    document: { version: 1, requestedBy: workflowId, operation: 'resume' },
-  });
   show(state, 'releasing', 'see the device publish again');
-  const looking = new Background((failure) => state.log.push(failure));
+  const looking = new Background((failure) => note(state, failure));
   looking.start('seeing it publish again', async () => {
     state.canPublishAgainAt = await steps.seeAcceptance({ thing, runId });
   });

@@ -20,10 +20,16 @@ export interface AwsConfig {
 
 export type AwsClients = ReturnType<typeof createAwsClients>;
 
+/** A call that hangs must end well before the step that makes it is tried again elsewhere. */
+const TIMEOUTS = { connectionTimeout: 2_000, requestTimeout: 5_000, throwOnRequestTimeout: true };
+/** SQS answers a long poll after up to 20 s. */
+const LONG_POLL_TIMEOUTS = { ...TIMEOUTS, requestTimeout: 30_000 };
+
 /** SDK clients with the SDK's own adaptive retries left at 3 attempts: longer waiting is Temporal's. */
 export function createAwsClients(config: AwsConfig) {
   const shared = {
     region: config.region,
+    requestHandler: TIMEOUTS,
     ...(config.endpoint !== undefined && { endpoint: config.endpoint }),
     ...(config.credentials !== undefined && { credentials: config.credentials }),
   };
@@ -39,7 +45,7 @@ export function createAwsClients(config: AwsConfig) {
     dynamo: new DynamoDBClient(shared),
     s3: new S3Client({ ...shared, forcePathStyle: config.endpoint !== undefined }),
     sns: new SNSClient(shared),
-    sqs: new SQSClient(shared),
+    sqs: new SQSClient({ ...shared, requestHandler: LONG_POLL_TIMEOUTS }),
     iam: new IAMClient(shared),
   };
 }

@@ -12,6 +12,11 @@ import { isAwsError } from '../failure';
 const PREFIX = 'contained/';
 const key = (thing: string): string => `${PREFIX}${thing}.json`;
 
+/** Somebody else wrote the record, or an earlier version: nobody can tell from it what to restore. */
+export class UnreadableRecordError extends Error {
+  override readonly name = 'UnreadableRecordError';
+}
+
 export type ContainmentRecords = ReturnType<typeof createContainmentRecords>;
 
 /**
@@ -34,7 +39,7 @@ export function createContainmentRecords(s3: S3Client, bucket: string) {
     async get(thing: string): Promise<ContainmentRecord | null> {
       try {
         const { Body } = await s3.send(new GetObjectCommand({ Bucket: bucket, Key: key(thing) }));
-        return containmentRecord.parse(JSON.parse((await Body?.transformToString()) ?? 'null'));
+        return read(thing, (await Body?.transformToString()) ?? '');
       } catch (err) {
         if (isAwsError(err, 'NoSuchKey')) return null;
         throw err;
@@ -52,4 +57,14 @@ export function createContainmentRecords(s3: S3Client, bucket: string) {
       return things.sort();
     },
   };
+}
+
+function read(thing: string, text: string): ContainmentRecord {
+  try {
+    return containmentRecord.parse(JSON.parse(text));
+  } catch (err) {
+    throw new UnreadableRecordError(`the containment record of ${thing} can't be read`, {
+      cause: err,
+    });
+  }
 }

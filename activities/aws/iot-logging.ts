@@ -58,7 +58,7 @@ export function createIotLogging(iot: IoTClient, logs: CloudWatchLogsClient) {
           new FilterLogEventsCommand({
             logGroupName: NAMES.iotLogGroup,
             startTime: since,
-            filterPattern: `"AUTHORIZATION_FAILURE" "${clientId}"`,
+            filterPattern: `"AUTHORIZATION_FAILURE" "${clientId}" "${topicPrefix}"`,
           }),
         );
         const own = (events ?? []).filter(({ message }) =>

@@ -20,9 +20,13 @@ export async function sendJob(deps: ContainmentDeps, input: SendJobInput): Promi
 export const cancelOtherJobs = (deps: ContainmentDeps, thing: string): Promise<string[]> =>
   cancelJobs(deps, thing, (jobId) => !jobId.startsWith(QUARANTINE_JOB_PREFIX));
 
-/** A device that was offline must not find a `contain` or a probe once it is given back. */
-export const cancelQuarantineJobs = (deps: ContainmentDeps, thing: string): Promise<string[]> =>
-  cancelJobs(deps, thing, (jobId) => jobId.startsWith(QUARANTINE_JOB_PREFIX));
+/** A device that was offline must not find a `contain` or a probe once it is given back; `but` is the job that gives it back. */
+export const cancelQuarantineJobs = (
+  deps: ContainmentDeps,
+  thing: string,
+  but: string | null,
+): Promise<string[]> =>
+  cancelJobs(deps, thing, (jobId) => jobId.startsWith(QUARANTINE_JOB_PREFIX) && jobId !== but);
 
 async function cancelJobs(
   deps: ContainmentDeps,

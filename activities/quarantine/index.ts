@@ -14,7 +14,12 @@ import { isTerminal, type JobExecution } from '../aws/iot-jobs';
 import { toFailure } from '../failure';
 import { mayAct } from '../guard/may-act';
 import { watch } from '../watch';
-import { containDevice, deactivateCertificates, type ContainTimes } from './contain';
+import {
+  containDevice,
+  deactivateCertificates,
+  dropSessionsBefore,
+  type ContainTimes,
+} from './contain';
 import { isoTime, type QuarantineDeps } from './deps';
 import { cancelOtherJobs, sendJob, type SendJobInput } from './device-jobs';
 import { planContainment } from './plan';
@@ -187,13 +192,23 @@ function watching(deps: QuarantineDeps) {
       attempt('verify containment', () =>
         watch(PROVING, async () => {
           const [denied, gone] = await Promise.all([
-            deniedByDocuments(deps, snapshot),
+            deniedByDocuments(deps, snapshot.thing),
             sessionIsGone(deps, snapshot, () => mayAct(deps, lease)),
           ]);
           const at = isoTime(deps.now());
           return denied && gone ? { deniedByDocumentsAt: at, sessionGoneAt: at } : undefined;
         }),
       ),
+    /** What began while AWS may still have acted on the old policies is dropped once more. */
+    dropSessionsBefore: (request: {
+      things: string[];
+      before: number;
+      lease: Lease;
+    }): Promise<void> =>
+      attempt('drop sessions', async () => {
+        await deps.guard.assertMayAct(request.lease);
+        await dropSessionsBefore(deps, request.things, request.before);
+      }),
     /** The third rung; for an offline device it comes with its next connect. */
     seeRefusal: (request: {
       thing: string;

@@ -8,29 +8,49 @@ import type { ContainmentProof, ContainmentSnapshot } from '../../domain/quarant
 import { isTerminal } from '../aws/iot-jobs';
 import { isoTime, thingArn, type ContainmentDeps, type QuarantineDeps } from './deps';
 
-/** Whether every document that applies to the device denies what it could publish, by MQTT and by HTTPS. Reads only. */
-export async function deniedByDocuments(
-  deps: ContainmentDeps,
-  snapshot: ContainmentSnapshot,
-): Promise<boolean> {
-  const { thing } = snapshot;
-  const [quarantine, ...effective] = await Promise.all([
+/**
+ * Whether the documents that apply to the device now deny what it could publish: by MQTT, where those of its groups count too,
+ * and by HTTPS, where only the certificate's own do. Reads only.
+ */
+export async function deniedByDocuments(deps: ContainmentDeps, thing: string): Promise<boolean> {
+  const [groups, certificates, quarantine] = await Promise.all([
+    deps.registry.groupsOf(thing),
+    deps.registry.certificatesOf(thing),
     deps.registry.policyDocument(NAMES.quarantinePolicy),
-    ...snapshot.certificates.map(({ arn }) => deps.registry.effectivePolicies(thing, arn)),
+  ]);
+  if (!groups.includes(NAMES.quarantineGroup)) return false;
+  const denied = await Promise.all(
+    certificates.map((arn) => certificateIsDenied(deps, thing, arn, quarantine)),
+  );
+  return denied.every(Boolean);
+}
+
+async function certificateIsDenied(
+  deps: ContainmentDeps,
+  thing: string,
+  arn: string,
+  quarantine: string,
+): Promise<boolean> {
+  const [effective, own] = await Promise.all([
+    deps.registry.effectivePolicies(thing, arn),
+    deps.registry.policiesOf(arn),
   ]);
   const { place } = deps;
-  const resource = policyArn(place, `topic/${telemetryTopic(thing)}`);
-  return effective.every((policies) => {
-    const documents = policies.map(({ document }) => document);
-    const publish = { action: 'iot:Publish', resource };
-    return (
-      evaluate(documents, { ...publish, clientId: thing, thing, attached: true }) ===
-        'explicitDeny' &&
-      evaluate(documents, { ...publish, clientId: null, thing: null, attached: false }) ===
-        'explicitDeny' &&
-      residualAllows({ documents: policies, quarantine, thing, place }).length === 0
-    );
-  });
+  const publish = {
+    action: 'iot:Publish',
+    resource: policyArn(place, `topic/${telemetryTopic(thing)}`),
+  };
+  const overMqtt = { ...publish, clientId: thing, thing, attached: true };
+  const overHttps = { ...publish, clientId: null, thing: null, attached: false };
+  const all = effective.map(({ document }) => document);
+  const ownDocuments = effective
+    .filter(({ policy }) => own.includes(policy))
+    .map(({ document }) => document);
+  return (
+    evaluate(all, overMqtt) === 'explicitDeny' &&
+    evaluate(ownDocuments, overHttps) === 'explicitDeny' &&
+    residualAllows({ documents: effective, quarantine, thing, place }).length === 0
+  );
 }
 
 /** Whether a watch may change something now; at stop it only looks. */
@@ -60,7 +80,12 @@ export interface ProbeSeries {
   kind: 'probe' | 'reprobe';
   runId: string;
   number: number;
+  /** When the device's answer was first read (epoch milliseconds). */
+  answeredAt?: number;
 }
+
+/** A nonce that arrived may take this long through the rule into the table. */
+const SETTLE_MS = 3000;
 
 type ProbeAnswer = 'waiting' | 'refused' | 'arrived' | 'unanswered';
 
@@ -72,9 +97,10 @@ type ProbeAnswer = 'waiting' | 'refused' | 'arrived' | 'unanswered';
 async function askProbe(
   deps: QuarantineDeps,
   thing: string,
-  { kind, runId, number }: ProbeSeries,
+  series: ProbeSeries,
   mayAct: MayAct,
 ): Promise<ProbeAnswer> {
+  const { kind, runId, number } = series;
   const jobId = quarantineJobId(`${kind}-${number}`, runId);
   const nonce = `${kind}-${number}-${runId}`;
   const execution = await deps.jobs.execution(jobId, thing);
@@ -90,9 +116,15 @@ async function askProbe(
   }
   if (await deps.probes.arrived(nonce)) return 'arrived';
   if (!isTerminal(execution.status)) return 'waiting';
+  series.answeredAt ??= deps.now();
+  if (deps.now() < series.answeredAt + SETTLE_MS) return 'waiting';
   const outcome = execution.statusDetails['probe'];
-  if (outcome === 'refused' || outcome === 'disconnected') return 'refused';
-  return outcome === 'accepted' ? 'arrived' : 'unanswered';
+  return outcome === 'refused' || outcome === 'disconnected' ? 'refused' : 'unanswered';
+}
+
+function next(series: ProbeSeries): void {
+  series.number += 1;
+  delete series.answeredAt;
 }
 
 /**
@@ -110,7 +142,7 @@ export async function lookForRefusal(
   const answer = await askProbe(deps, thing, series, mayAct);
   if (answer === 'refused') return { at: isoTime(deps.now()), by: 'probe' };
   if (answer === 'arrived' && (await mayAct())) await deps.connections.drop(thing);
-  if (answer !== 'waiting') series.number += 1;
+  if (answer !== 'waiting') next(series);
   return undefined;
 }
 
@@ -122,6 +154,6 @@ export async function lookForAcceptance(
 ): Promise<string | undefined> {
   const answer = await askProbe(deps, thing, series, always);
   if (answer === 'arrived') return isoTime(deps.now());
-  if (answer !== 'waiting') series.number += 1;
+  if (answer !== 'waiting') next(series);
   return undefined;
 }

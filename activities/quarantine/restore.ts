@@ -1,22 +1,26 @@
+import { createHash } from 'node:crypto';
+import { QUARANTINE_JOB_PREFIX, quarantineId } from '../../domain/ids';
 import { NAMES } from '../../domain/names';
-import type { ContainmentSnapshot } from '../../domain/quarantine/types';
+import type { ContainmentRecord, ContainmentSnapshot } from '../../domain/quarantine/types';
 import type { ContainmentDeps } from './deps';
-import { cancelQuarantineJobs } from './device-jobs';
+import { cancelQuarantineJobs, sendJob } from './device-jobs';
 import { readDevice } from './snapshot';
 
 /**
- * Puts the device back as the snapshot has it and takes the quarantine's pending jobs from it: detached policies first, so that no moment leaves it without its own, then the
- * certificate status, then the Deny, the group and the log level. Asks no guard: undoing never widens impact.
- * Safe to retry and safe after a step that only half took effect: it reads what is there and changes only what differs.
+ * Puts the device back as the snapshot has it: detached policies first, so that no moment leaves it without its own, then the
+ * certificate status, then the Deny, the group and the log level. The quarantine's pending jobs are taken from it, and a
+ * `resume` job starts its application again. The record goes last. Asks no guard: undoing never widens impact.
+ * Safe to retry and safe after a step that only half took effect: it reads what is there and changes only what differs, and the
+ * id of the `resume` job is a function of the record.
  */
 export async function restoreDevice(
   deps: ContainmentDeps,
   snapshot: ContainmentSnapshot,
 ): Promise<void> {
-  const [now] = await Promise.all([
-    readDevice(deps, snapshot.thing),
-    cancelQuarantineJobs(deps, snapshot.thing),
-  ]);
+  const { thing } = snapshot;
+  const [record, now] = await Promise.all([deps.records.get(thing), readDevice(deps, thing)]);
+  const resume = record === null ? null : resumeJobId(record);
+  await cancelQuarantineJobs(deps, thing, resume);
   const certificates = snapshot.certificates.flatMap((before) => {
     const present = now.certificates.find(({ arn }) => arn === before.arn);
     return present === undefined ? [] : [{ before, present }];
@@ -38,10 +42,22 @@ export async function restoreDevice(
         await deps.registry.setCertificateStatus(before.arn, 'ACTIVE');
     }),
     now.groups.includes(NAMES.quarantineGroup) &&
-      deps.registry.removeFromGroup(snapshot.thing, NAMES.quarantineGroup),
+      deps.registry.removeFromGroup(thing, NAMES.quarantineGroup),
     restoreLogLevel(deps, snapshot, now.logLevel),
   ]);
-  await deps.records.remove(snapshot.thing);
+  if (resume === null) return;
+  await sendJob(deps, {
+    thing,
+    jobId: resume,
+    document: { version: 1, requestedBy: quarantineId(thing), operation: 'resume' },
+  });
+  await deps.records.remove(thing);
+}
+
+/** One containment has one `resume`, whoever ends it and however often that is tried. */
+function resumeJobId({ workflowId, at }: ContainmentRecord): string {
+  const digest = createHash('sha256').update(`${workflowId} ${at}`).digest('hex').slice(0, 32);
+  return `${QUARANTINE_JOB_PREFIX}resume-${digest}`;
 }
 
 /** Ends the client's DEBUG level; a level that someone set meanwhile is theirs and stays. */

@@ -1,11 +1,18 @@
 import { NAMES } from '../../domain/names';
 import { clientIdRuleHolds, residualAllows } from '../../domain/policy/residual';
 import type { NamedDocument, Place } from '../../domain/policy/types';
-import type { CertificateSnapshot, ContainmentSnapshot } from '../../domain/quarantine/types';
+import type {
+  CertificateSnapshot,
+  ContainmentRecord,
+  ContainmentSnapshot,
+} from '../../domain/quarantine/types';
+import { UnreadableRecordError } from '../aws/containment-records';
 import { isoTime, type ContainmentDeps } from './deps';
 
 /** https://docs.aws.amazon.com/general/latest/gr/iot-core.html: thing groups a thing can belong to. */
 const MAX_GROUPS = 10;
+/** Policies that can be attached to a certificate. */
+const MAX_POLICIES = 10;
 
 export type DeviceState = Pick<ContainmentSnapshot, 'groups' | 'certificates' | 'logLevel'>;
 
@@ -45,7 +52,7 @@ export async function takeSnapshot(
   thing: string,
 ): Promise<ContainmentSnapshot> {
   const [record, device, connection, quarantineDocument] = await Promise.all([
-    deps.records.get(thing),
+    recordOf(deps, thing),
     readDevice(deps, thing),
     deps.connections.get(thing),
     deps.registry.policyDocument(NAMES.quarantinePolicy),
@@ -54,12 +61,18 @@ export async function takeSnapshot(
     thing,
     takenAt: isoTime(deps.now()),
     alreadyContained: false,
+    escalated: false,
     ...device,
     connection,
     affectedThings: affectedThings(thing, device),
   };
+  if (record === 'unreadable') return withoutRecord(fresh, 'its containment record can’t be read');
   if (record !== null) return { ...record.snapshot, alreadyContained: true };
-  if (device.groups.includes(NAMES.quarantineGroup)) return withoutRecord(fresh);
+  const denied = device.certificates.some(({ policies }) =>
+    policies.includes(NAMES.quarantinePolicy),
+  );
+  if (denied || device.groups.includes(NAMES.quarantineGroup))
+    return withoutRecord(fresh, 'it has no containment record');
 
   const policies = await Promise.all(
     device.certificates.map(({ arn }) => deps.registry.effectivePolicies(thing, arn)),
@@ -74,15 +87,28 @@ export async function takeSnapshot(
 const affectedThings = (thing: string, { certificates }: DeviceState): string[] =>
   [...new Set([thing, ...certificates.flatMap(({ things }) => things)])].sort();
 
+async function recordOf(
+  { records }: ContainmentDeps,
+  thing: string,
+): Promise<ContainmentRecord | 'unreadable' | null> {
+  try {
+    return await records.get(thing);
+  } catch (err) {
+    if (err instanceof UnreadableRecordError) return 'unreadable';
+    throw err;
+  }
+}
+
 const withoutRecord = (
   fresh: Omit<ContainmentSnapshot, 'detach' | 'findings' | 'obstacles'>,
+  why: string,
 ): ContainmentSnapshot => ({
   ...fresh,
   alreadyContained: true,
   detach: [],
   findings: [],
   obstacles: [
-    `${fresh.thing} is in ${NAMES.quarantineGroup} but has no containment record, so what to restore is unknown: take it out of the group and its certificates off ${NAMES.quarantinePolicy} by hand`,
+    `${fresh.thing} carries the Deny of quarantine but ${why}, so what to restore is unknown: take it out of group ${NAMES.quarantineGroup} and policy ${NAMES.quarantinePolicy} off its certificates by hand`,
   ],
 });
 
@@ -114,6 +140,11 @@ function assess(
         obstacles.push(`${excess}: it comes from a group, so it can't be detached for one device`);
       }
     }
+    const detached = detach.filter(({ certificateArn }) => certificateArn === certificate.arn);
+    if (certificate.policies.length - detached.length >= MAX_POLICIES)
+      obstacles.push(
+        `certificate ${certificate.id.slice(0, 12)} has ${certificate.policies.length} policies and AWS allows ${MAX_POLICIES}: detach one`,
+      );
     if (certificate.things.length > 1)
       findings.push(
         `certificate ${certificate.id.slice(0, 12)} also serves ${certificate.things.filter((name) => name !== thing).join(', ')}: they are contained with it and count against the caps`,

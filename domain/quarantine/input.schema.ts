@@ -31,6 +31,7 @@ export const quarantineInput = z.strictObject({
     .strictObject({
       stepTimeout: duration,
       approveWithin: duration,
+      propagation: duration,
       proveWithin: duration,
       debugLogsFor: duration,
       holdFor: duration,
@@ -98,6 +99,7 @@ function pinSettings(
   const settings = {
     stepTimeoutMs: pin('stepTimeout'),
     approveWithinMs: pin('approveWithin'),
+    propagationMs: pin('propagation'),
     proveWithinMs: pin('proveWithin'),
     debugLogsForMs: pin('debugLogsFor'),
     holdForMs: pin('holdFor'),

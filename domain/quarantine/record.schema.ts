@@ -13,6 +13,7 @@ const snapshot = z.strictObject({
   thing: z.string(),
   takenAt: z.string(),
   alreadyContained: z.boolean(),
+  escalated: z.boolean(),
   groups: z.array(z.string()),
   certificates: z.array(certificate),
   logLevel: z.string().nullable(),

@@ -20,6 +20,7 @@ export interface QuarantineInput {
 export const QUARANTINE_SETTINGS = [
   'stepTimeout',
   'approveWithin',
+  'propagation',
   'proveWithin',
   'debugLogsFor',
   'holdFor',
@@ -39,6 +40,8 @@ export interface QuarantinePlan {
   stepTimeoutMs: number;
   /** Two approvers are asked for at most this long when the automatic cap is used up. */
   approveWithinMs: number;
+  /** How long AWS may still act on the old policies after the Deny is attached. */
+  propagationMs: number;
   /** How long to look for an observed refusal before going on as "contained by policy". */
   proveWithinMs: number;
   debugLogsForMs: number;
@@ -68,6 +71,8 @@ export interface ContainmentSnapshot {
   takenAt: string;
   /** Contained already, wholly or in part: what follows was read from its containment record. */
   alreadyContained: boolean;
+  /** The certificates were set INACTIVE by the run that contained it. */
+  escalated: boolean;
   /** Static groups the thing is directly in. */
   groups: string[];
   certificates: CertificateSnapshot[];
@@ -106,6 +111,8 @@ export interface ContainmentProof {
   deniedByDocumentsAt: string | null;
   /** The session that was live is gone. */
   disconnectedAt: string | null;
+  /** The time that AWS takes to apply policies is over, and every session that began within it was dropped. */
+  propagatedAt: string | null;
   /** A refusal was seen. */
   refusalSeenAt: string | null;
   refusalSeenBy: 'iotLogs' | 'probe' | null;
@@ -115,7 +122,8 @@ export type ContainmentLevel = 'not contained' | 'contained by policy' | 'contai
 
 export function containmentLevel(proof: ContainmentProof): ContainmentLevel {
   if (proof.deniedByDocumentsAt === null || proof.disconnectedAt === null) return 'not contained';
-  return proof.refusalSeenAt === null ? 'contained by policy' : 'contained, observed';
+  if (proof.refusalSeenAt !== null) return 'contained, observed';
+  return proof.propagatedAt === null ? 'not contained' : 'contained by policy';
 }
 
 export type QuarantinePhase =

@@ -16,6 +16,7 @@ import { sweep, type Subject, type SweepOptions, type SweepReport } from './swee
 /** Short, so that a step whose worker died is tried again after a second. */
 const SETTINGS: NonNullable<QuarantineInput['settings']> = {
   stepTimeout: '1 second',
+  propagation: '0 seconds',
   // Longer than a watch takes to go on elsewhere after its worker died: 5 s.
   proveWithin: '30 seconds',
   debugLogsFor: '10 minutes',

@@ -21,6 +21,7 @@ routes:
 settings:
   stepTimeout: ${SETTING}
   approveWithin: ${SETTING}
+  propagation: ${SETTING}
   proveWithin: ${SETTING}
   debugLogsFor: ${SETTING}
   holdFor: ${changes.holdFor ?? SETTING}
@@ -46,9 +47,15 @@ describe('a runbook file', () => {
         },
       ],
       settings: Object.fromEntries(
-        ['stepTimeout', 'approveWithin', 'proveWithin', 'debugLogsFor', 'holdFor', 'probation'].map(
-          (name) => [name, { defaultMs: 600_000, minMs: 1_000, maxMs: 3_600_000 }],
-        ),
+        [
+          'stepTimeout',
+          'approveWithin',
+          'propagation',
+          'proveWithin',
+          'debugLogsFor',
+          'holdFor',
+          'probation',
+        ].map((name) => [name, { defaultMs: 600_000, minMs: 1_000, maxMs: 3_600_000 }]),
       ),
     });
   });
@@ -120,6 +127,7 @@ describe('the runbooks of this repository', () => {
     expect(Object.fromEntries(minutes)).toEqual({
       stepTimeout: 0.5,
       approveWithin: 60,
+      propagation: 8,
       proveWithin: 10,
       debugLogsFor: 240,
       holdFor: 1_440,

@@ -15,6 +15,7 @@ import type { Bed } from './bed';
 const SETTINGS: NonNullable<QuarantineInput['settings']> = {
   stepTimeout: '5 seconds',
   approveWithin: '1 minute',
+  propagation: '0 seconds',
   proveWithin: '10 seconds',
   debugLogsFor: '1 hour',
   holdFor: '1 hour',

@@ -29,6 +29,7 @@ const runbook = (...routes: RouteRule[]): QuarantineRunbook => ({
   settings: {
     stepTimeout: setting,
     approveWithin: setting,
+    propagation: setting,
     proveWithin: setting,
     debugLogsFor: setting,
     holdFor: setting,

@@ -10,6 +10,7 @@ const RUNBOOK: QuarantineRunbook = {
   settings: {
     stepTimeout: setting,
     approveWithin: setting,
+    propagation: setting,
     proveWithin: setting,
     debugLogsFor: setting,
     holdFor: setting,

@@ -28,6 +28,7 @@ export const RUNBOOK: QuarantineRunbook = {
   settings: {
     stepTimeout: setting,
     approveWithin: setting,
+    propagation: setting,
     proveWithin: setting,
     debugLogsFor: setting,
     holdFor: setting,

@@ -104,7 +104,7 @@ async function containOne(
 async function confirm(deps: BreakGlassDeps, { snapshot }: ContainmentRecord): Promise<void> {
   for (let look = 0; look < CONFIRM_LOOKS; look += 1) {
     const [denied, gone] = await Promise.all([
-      deniedByDocuments(deps, snapshot),
+      deniedByDocuments(deps, snapshot.thing),
       sessionIsGone(deps, snapshot),
     ]);
     if (denied && gone) return;
@@ -128,14 +128,9 @@ async function releaseOne(
   for (const drift of driftSince(record.snapshot, now, escalated))
     deps.log(`${thing}: changed by someone else and left as it is: ${drift}`);
   await restoreDevice(deps, record.snapshot);
-  await sendJob(deps, {
-    thing,
-    jobId: `${QUARANTINE_JOB_PREFIX}break-glass-resume-${deps.now()}`,
-    document: { version: 1, requestedBy: quarantineId(thing), operation: 'resume' },
-  });
   await tellGuard(deps, () => giveBack(deps, quarantineId(thing)));
   deps.log(`${thing}: released by ${by.join(', ')}: ${reason}`);
-  return `restored as it was on ${record.snapshot.takenAt}`;
+  return `restored as it was on ${record.snapshot.takenAt}; a run that still holds it is ended by the reconciler`;
 }
 
 async function giveBack({ guard }: BreakGlassDeps, owner: string): Promise<void> {
