@@ -1,7 +1,6 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { WorkflowHandle } from '@temporalio/client';
 import { createAlarmSource } from '../../activities/aws/alarms';
 import { createIotLogging } from '../../activities/aws/iot-logging';
@@ -13,13 +12,14 @@ import { deviceAlarmName } from '../../domain/names';
 import type { QuarantineStatus } from '../../domain/quarantine/types';
 import { UPDATES } from '../../domain/temporal';
 import type { FleetDevice } from '../fleet';
+import { intrude, type IntruderAnswer } from './intruder';
+import { createUntil, pause, type Until } from './patience';
 import type { ScenarioIo } from './scenario';
 import { DEVICES, setTheStage, type Stage } from './stage';
 
 const VICTIM = 'pump-07';
 /** How long nothing may be heard of a contained device: several telemetry intervals. */
 const SILENCE_MS = 3000;
-const PATIENCE_MS = 60_000;
 
 type Handle = WorkflowHandle;
 
@@ -60,23 +60,16 @@ export async function quarantineScenario(io: ScenarioIo) {
 }
 
 async function play(stage: Stage, signal: AbortSignal): Promise<Act> {
-  const { timeline, witness, proxy } = stage;
-  const until: Until = (what, met) => wait(what, met, signal);
-  await until('telemetry of all devices', () =>
-    DEVICES.every(({ thing }) => witness.of(thing).messages >= 3),
-  );
-  const allowedBefore = witness.of(VICTIM).messages > 0;
-  timeline.tell(`${DEVICES.length} agents publish telemetry, ${VICTIM} among them`);
+  const { witness, proxy } = stage;
+  const until = createUntil(signal);
+  const allowedBefore = await publishesFreely(stage, until);
   const before = await stateOf(stage);
   proxy.reset();
   const alarmedAt = await misbehave(stage, until);
   const run = stage.temporal.workflow.getHandle(quarantineId(VICTIM));
   const held = await watchContainment(stage, run, until);
-
-  const quietFrom = Date.now();
-  await pause(SILENCE_MS, signal);
-  const heard = witness.since(VICTIM, quietFrom);
-  timeline.tell(`${VICTIM} published ${heard} messages in ${SILENCE_MS / 1000} s`);
+  const shutOut = (await intrudeAsVictim(stage)) === 'refused';
+  const silent = await fallsSilent(stage, signal);
   const during = await stateOf(stage);
 
   await deviceOf(stage).behave();
@@ -84,7 +77,7 @@ async function play(stage: Stage, signal: AbortSignal): Promise<Act> {
   const { proof } = held;
   return {
     allowedBefore,
-    deniedAfter: heard === 0 && held.level === 'contained, observed' && during !== before,
+    deniedAfter: shutOut && silent && held.level === 'contained, observed' && during !== before,
     othersUnaffected: DEVICES.every(
       ({ thing }) =>
         thing === VICTIM || (witness.of(thing).lost === 0 && heardLately(stage, thing)),
@@ -98,7 +91,32 @@ async function play(stage: Stage, signal: AbortSignal): Promise<Act> {
   };
 }
 
-type Until = (what: string, met: () => boolean | Promise<boolean>) => Promise<void>;
+/** The positive control: the fleet is heard, and who has the victim's certificate and key may publish as it. */
+async function publishesFreely(stage: Stage, until: Until): Promise<boolean> {
+  const { timeline, witness } = stage;
+  await until('telemetry of all devices', () =>
+    DEVICES.every(({ thing }) => witness.of(thing).messages >= 3),
+  );
+  timeline.tell(`${DEVICES.length} agents publish telemetry, ${VICTIM} among them`);
+  const answer = await intrudeAsVictim(stage);
+  const from = Date.now();
+  await until(`${VICTIM}'s agent to be back`, () => witness.since(VICTIM, from) >= 2);
+  return answer === 'accepted';
+}
+
+async function intrudeAsVictim(stage: Stage): Promise<IntruderAnswer> {
+  const answer = await intrude(stage.stack.emulator.mqtt, deviceOf(stage));
+  stage.timeline.tell(`someone with ${VICTIM}'s certificate and key publishes as it: ${answer}`);
+  return answer;
+}
+
+async function fallsSilent({ timeline, witness }: Stage, signal: AbortSignal): Promise<boolean> {
+  const from = Date.now();
+  await pause(SILENCE_MS, signal);
+  const heard = witness.since(VICTIM, from);
+  timeline.tell(`${VICTIM} published ${heard} messages in ${SILENCE_MS / 1000} s`);
+  return heard === 0;
+}
 
 /** Returns when CloudWatch raised the alarm, in epoch milliseconds. */
 async function misbehave(stage: Stage, until: Until): Promise<number> {
@@ -194,23 +212,6 @@ async function stayUp(io: ScenarioIo, { stack }: Stage): Promise<void> {
     if (io.signal.aborted) resolve(undefined);
   });
 }
-
-async function wait(
-  what: string,
-  met: () => boolean | Promise<boolean>,
-  signal: AbortSignal,
-): Promise<void> {
-  const deadline = Date.now() + PATIENCE_MS;
-  while (!(await met())) {
-    if (Date.now() > deadline) throw new Error(`waited ${PATIENCE_MS / 1000} s for ${what}`);
-    await pause(50, signal);
-  }
-}
-
-const pause = (ms: number, signal: AbortSignal): Promise<void> =>
-  sleep(ms, undefined, { signal }).catch(() => {
-    throw new Error('interrupted');
-  });
 
 const toMs = (at: string | null | undefined): number => Date.parse(at ?? '');
 
