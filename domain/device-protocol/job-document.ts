@@ -37,14 +37,6 @@ export const jobDocument = z.discriminatedUnion('operation', [
 export type JobDocument = z.infer<typeof jobDocument>;
 export type JobOperation = JobDocument['operation'];
 
-/** Handled ahead of, and beside, everything else. */
-export const URGENT_OPERATIONS: readonly JobOperation[] = [
-  'contain',
-  'resume',
-  'probe',
-  'diagnostics',
-];
-
 /**
  * `statusDetails.probe` of a finished probe job. `disconnected` is MQTT 3.1.1's refusal: the broker closed the
  * connection in answer. `unanswered` proves nothing.
