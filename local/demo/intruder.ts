@@ -8,6 +8,8 @@ import type { Emulator } from '../stack/emulator';
 /** `refused` is the broker's word, PUBACK "not authorized"; `not connected` says nothing of what is allowed. */
 export type IntruderAnswer = 'accepted' | 'refused' | 'not connected';
 
+type Credentials = Pick<FleetDevice, 'thing' | 'certFile' | 'keyFile'>;
+
 /** https://docs.oasis-open.org/mqtt/mqtt/v5.0/mqtt-v5.0.html, 3.4.2.1 */
 const NOT_AUTHORIZED = 135;
 const PATIENCE_MS = 5_000;
@@ -20,7 +22,7 @@ const ATTEMPTS = 5;
  */
 export async function intrude(
   mqtt: Emulator['mqtt'],
-  device: FleetDevice,
+  device: Credentials,
 ): Promise<IntruderAnswer> {
   let answer: IntruderAnswer = 'not connected';
   for (let attempt = 1; attempt <= ATTEMPTS && answer === 'not connected'; attempt += 1)
@@ -30,7 +32,7 @@ export async function intrude(
 
 async function publishAs(
   { host, port, caFile }: Emulator['mqtt'],
-  { thing, certFile, keyFile }: FleetDevice,
+  { thing, certFile, keyFile }: Credentials,
 ): Promise<IntruderAnswer> {
   const client = connect({
     protocol: 'mqtts',
