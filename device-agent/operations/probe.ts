@@ -10,19 +10,17 @@ export interface ProbeDependencies {
 
 /**
  * Tried once: an MQTT 3.1.1 broker answers a refused publish by closing the connection, and a probe repeated
- * after each reconnect would never end. Only that closing is `disconnected`, and so is a probe that an earlier
- * life started on that protocol. Whatever else says neither yes nor no is `unanswered`: the cloud takes the other
- * words for proof, and asks again after this one.
+ * after each reconnect would never end. Only that closing is `disconnected`. Whatever else says neither yes nor no,
+ * a probe that an earlier life started too, is `unanswered`: the cloud takes the other words for proof, and asks
+ * again after this one.
  */
 export function createProbe(deps: ProbeDependencies): Operation<'probe'> {
   const closesOnRefusal = deps.protocolVersion === 4;
   return {
     lane: 'beside',
     run: async ({ nonce }, { startedBefore }) => {
-      if (!startedBefore) return report(await deps.publishProbe(nonce), closesOnRefusal);
-      return closesOnRefusal
-        ? finished('disconnected', 'connection closed')
-        : finished('unanswered', 'interrupted');
+      if (startedBefore) return finished('unanswered', 'interrupted');
+      return report(await deps.publishProbe(nonce), closesOnRefusal);
     },
   };
 }

@@ -48,14 +48,11 @@ describe('a probe', () => {
     expect(await probed(version, outcome)).toEqual(said);
   });
 
-  it.each([
-    [4, 'disconnected', 'connection closed'],
-    [5, 'unanswered', 'interrupted'],
-  ] as const)(
+  it.each([4, 5] as const)(
     'that an earlier life started over MQTT %s is not published again',
-    async (version, probe, reasonCode) => {
-      const said = { published: [], status: 'SUCCEEDED', probe, reasonCode };
-      expect(await probed(version, accepted, true)).toEqual(said);
+    async (version) => {
+      const said = { published: [], status: 'SUCCEEDED', probe: 'unanswered' };
+      expect(await probed(version, accepted, true)).toMatchObject(said);
     },
   );
 });
