@@ -15,7 +15,7 @@ import { startDevice, type BedDevice } from '../../local/bed/device';
 import { startAwsProxy, type AwsProxy } from '../../local/proxies/aws-proxy';
 import { startChild, type Child } from '../../local/stack/child';
 import { deviceKey } from '../../local/stack/device-keys';
-import { startEmulator, type Emulator } from '../../local/stack/emulator';
+import { startEmulator, type Emulator, type EmulatorOptions } from '../../local/stack/emulator';
 import { addApprovers, type Approvers } from './approvers';
 
 /** A provisioned account with a worker on it, for the runbooks' tests. */
@@ -42,8 +42,11 @@ export interface Bed {
 /** The first start on a machine installs the emulator and bundles the workflows. */
 export const OPEN_TIMEOUT_MS = 240_000;
 
-export async function openBed(temporalAddress: string): Promise<Bed> {
-  const emulator = await startEmulator();
+export async function openBed(
+  temporalAddress: string,
+  options: EmulatorOptions = {},
+): Promise<Bed> {
+  const emulator = await startEmulator(options);
   const { endpoint, region, credentials } = emulator;
   const clients = createAwsClients({ endpoint, region, credentials });
   await provisionAccount(clients, emulator);
