@@ -128,3 +128,9 @@ export async function untilPendingFailure(run: WorkflowHandle): Promise<string[]
     await sleep(50);
   }
 }
+
+/** Until an attempt of this activity has failed and waits for another. */
+export async function untilPending(run: WorkflowHandle, activity: string): Promise<void> {
+  while (!(await pendingFailures(run)).some((failure) => failure.startsWith(`${activity}:`)))
+    await sleep(50);
+}
