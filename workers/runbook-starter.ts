@@ -26,7 +26,8 @@ export const createRunbookStarter = (client: Client): IntakeDeps => ({
         staticDetails: `Started by alarm ${alarm.name}, ${alarm.stateChangedAt}`,
       },
     );
-    await client.workflow.startUpdateWithStart<
+    // Only an answer that is waited for tells of a refusal, such as by a dry run, which must be tried again.
+    await client.workflow.executeUpdateWithStart<
       Workflow,
       string,
       [{ alarm: Alarm; eventId: string }]
@@ -34,7 +35,6 @@ export const createRunbookStarter = (client: Client): IntakeDeps => ({
       startWorkflowOperation: start,
       updateId,
       args: [{ alarm, eventId: updateId }],
-      waitForStage: 'ACCEPTED',
     });
   },
 });
