@@ -1,4 +1,3 @@
-import { execFile } from 'node:child_process';
 import { afterAll, beforeAll, beforeEach, expect, it } from '@jest/globals';
 import { DetachPolicyCommand } from '@aws-sdk/client-iot';
 import type { ReconcileReport } from '../../activities/reconcile';
@@ -9,6 +8,7 @@ import { ensureReconcileSchedule, RECONCILE_SCHEDULE } from '../../triggers/sche
 import { readState } from '../chaos/device-state';
 import { temporalAddress } from '../support/temporal';
 import { openBed, OPEN_TIMEOUT_MS, type Bed } from './bed';
+import { breakGlass } from './break-glass';
 import { held, startRun, untilPhase, type Run } from './runs';
 
 let bed: Bed;
@@ -71,32 +71,13 @@ it('adopts what a run left in the middle of containing', async () => {
   expect(await readState(bed.clients, thing)).toEqual(before);
 });
 
-interface BreakGlassAnswer {
-  ok: boolean;
-  progress: string;
-}
-
-function breakGlass(args: string[], env: Record<string, string>): Promise<BreakGlassAnswer> {
-  return new Promise((resolve) => {
-    execFile(
-      process.execPath,
-      ['--import', 'tsx', 'triggers/cli/break-glass/main.ts', ...args, '--json'],
-      { env: { ...process.env, ...bed.awsEnvironment, TEMPORAL_ADDRESS: '127.0.0.1:1', ...env } },
-      (_, stdout, stderr) => {
-        const { ok } = JSON.parse(stdout.trim().split('\n').at(-1) ?? '{}') as { ok: boolean };
-        resolve({ ok, progress: stderr });
-      },
-    );
-  });
-}
-
 it.each([
   ['without Temporal', 'c-glass', {}, ''],
   ['without Temporal and the guard', 'c-glass-alone', { GUARD_TABLE: 'gone' }, 'was not told'],
 ])('adopts what break-glass contained %s', async (_, thing, env, said) => {
   await bed.device(thing);
   const before = await readState(bed.clients, thing);
-  const answer = await breakGlass(['contain', thing, '--reason', 'down', '--by', 'ann'], env);
+  const answer = await breakGlass(bed, ['contain', thing, '--reason', 'down', '--by', 'ann'], env);
   expect(answer.ok).toBe(true);
   expect(answer.progress).toContain(said);
   expect((await readState(bed.clients, thing)).groups).toContain(NAMES.quarantineGroup);
