@@ -64,6 +64,7 @@ async function leaseAndSnapshot(run: Run): Promise<ContainmentSnapshot | null> {
     const snapshot = await steps.snapshot(state.thing);
     state.snapshot = snapshot;
     state.escalated = snapshot.escalated;
+    state.mayBeInactive = snapshot.escalated;
     state.refusal = whyNot(run, snapshot);
     if (state.refusal !== '') break;
     if (snapshot.affectedThings.every((thing) => state.targets.includes(thing))) return snapshot;

@@ -183,8 +183,7 @@ async function decide(
 
 /** False where it still waited, for the kill switch say, when a release came. */
 async function escalate({ state, steps }: Run, snapshot: ContainmentSnapshot): Promise<boolean> {
-  // Half done counts as done: what is INACTIVE must be restored.
-  state.escalated = true;
+  state.mayBeInactive = true;
   const scope = new CancellationScope();
   const escalating = scope.run(() => steps.escalate({ snapshot, lease: leaseOf(state) }));
   const releaseAsked = () => state.decisions.some(({ kind }) => kind === 'release');
@@ -192,6 +191,7 @@ async function escalate({ state, steps }: Run, snapshot: ContainmentSnapshot): P
   if (releaseAsked()) scope.cancel();
   try {
     await escalating;
+    state.escalated = true;
     return true;
   } catch (err) {
     if (releaseAsked() && isCancellation(err)) return false;
@@ -207,7 +207,7 @@ async function release(
   const { state, steps, background } = run;
   const drift = state.partlyRestored
     ? []
-    : await steps.driftSince({ snapshot, escalated: state.escalated });
+    : await steps.driftSince({ snapshot, escalated: state.mayBeInactive });
   if (drift.length > 0) {
     refuse(
       run,

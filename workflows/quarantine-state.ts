@@ -53,6 +53,8 @@ export interface QuarantineState {
   refusal: string;
   proof: ContainmentProof | null;
   escalated: boolean;
+  /** Some certificates may be INACTIVE, also where escalating failed half-way. */
+  mayBeInactive: boolean;
   /** A release failed half-way: the next one compares with nothing. */
   partlyRestored: boolean;
   applicationStoppedAt: string | null;
@@ -97,6 +99,7 @@ export const openState = (): QuarantineState => ({
   refusal: '',
   proof: null,
   escalated: false,
+  mayBeInactive: false,
   partlyRestored: false,
   applicationStoppedAt: null,
   canPublishAgainAt: null,
