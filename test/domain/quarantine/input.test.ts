@@ -49,6 +49,7 @@ describe('a quarantine input', () => {
         adopt: false,
         stepTimeoutMs: 600_000,
         approveWithinMs: 600_000,
+        propagationMs: 600_000,
         proveWithinMs: 600_000,
         debugLogsForMs: 600_000,
         holdForMs: 600_000,
