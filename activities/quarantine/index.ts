@@ -48,7 +48,6 @@ export interface ReserveTargets {
 export type Reservation = ReserveResult & { targetHash: string };
 export interface Contained {
   deniedByDocumentsAt: string;
-  sessionGoneAt: string;
 }
 
 /** How often the watches look: quickly at first, then gently, since AWS allows 10 job reads a second for the account. */
@@ -195,8 +194,7 @@ function watching(deps: QuarantineDeps) {
             deniedByDocuments(deps, snapshot.thing),
             sessionIsGone(deps, snapshot, () => mayAct(deps, lease)),
           ]);
-          const at = isoTime(deps.now());
-          return denied && gone ? { deniedByDocumentsAt: at, sessionGoneAt: at } : undefined;
+          return denied && gone ? { deniedByDocumentsAt: isoTime(deps.now()) } : undefined;
         }),
       ),
     /** What began while AWS may still have acted on the old policies is dropped once more. */
