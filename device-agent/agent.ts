@@ -217,6 +217,7 @@ class DeviceAgent implements Agent {
       protocolVersion: this.config.protocolVersion,
       publishProbe: (nonce) => this.reporter.publishProbe(nonce),
       status: () => this.status(),
+      updater: null,
       now: () => new Date(),
     });
     return new JobRunner({

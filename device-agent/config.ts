@@ -1,11 +1,9 @@
-import { accessSync, constants } from 'node:fs';
 import { z } from 'zod';
 import { THING_NAME } from '../domain/names';
 import { parseJson } from './errors';
+import { diagnosticsSettings, milliseconds, readableFile, updatesSettings } from './settings';
 
-const readableFile = z.string().min(1).refine(isReadable, 'no readable file');
 const version = z.string().min(1).max(64);
-const milliseconds = z.int().min(1).max(3_600_000);
 
 const backoff = (baseMs: number, capMs: number) =>
   z
@@ -64,6 +62,8 @@ export const agentConfig = z.strictObject({
     })
     .prefault({}),
   application: application.nullable().default(null),
+  updates: updatesSettings.nullable().default(null),
+  diagnostics: diagnosticsSettings.prefault({}),
 });
 export type AgentConfig = z.infer<typeof agentConfig>;
 
@@ -98,6 +98,8 @@ export const VARIABLES = [
   ['AGENT_APP_ARGS', 'application.args', 'its arguments as a JSON array'],
   ['AGENT_APP_ENV', 'application.env', 'its whole environment, beside PATH, as a JSON object'],
   ['AGENT_APP_GRACE_MS', 'application.graceMs', 'from SIGTERM to SIGKILL, default 5000'],
+  ['AGENT_UPDATES', 'updates', 'signed updates, a JSON object; without it there are none'],
+  ['AGENT_DIAGNOSTICS', 'diagnostics', 'what may be collected and uploaded where, a JSON object'],
   ['AGENT_APP_MAX_PER_SECOND', 'publishing.maxPerSecond', 'messages taken from it, default 50'],
 ] as const satisfies readonly (readonly [string, string, string])[];
 type Variable = (typeof VARIABLES)[number][0];
@@ -111,6 +113,8 @@ const READERS: Partial<Record<Variable, (text: string) => unknown>> = {
   AGENT_RECONNECT_CAP_MS: asNumber,
   AGENT_APP_ARGS: parseJson,
   AGENT_APP_ENV: parseJson,
+  AGENT_UPDATES: parseJson,
+  AGENT_DIAGNOSTICS: parseJson,
   AGENT_APP_GRACE_MS: asNumber,
   AGENT_APP_MAX_PER_SECOND: asNumber,
 };
@@ -174,13 +178,4 @@ function put(target: Record<string, unknown>, path: string[], value: unknown): v
     typeof inner === 'object' && inner !== null ? { ...inner } : {};
   put(next, rest, value);
   target[head] = next;
-}
-
-function isReadable(path: string): boolean {
-  try {
-    accessSync(path, constants.R_OK);
-    return true;
-  } catch {
-    return false;
-  }
 }

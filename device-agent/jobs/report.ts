@@ -80,3 +80,37 @@ async function readAgain(
     return 'held';
   }
 }
+
+/**
+ * True only where the service accepted an update that expects the version last seen: nobody has cancelled the
+ * execution or let it time out. An unanswered update is asked again, for only an answer counts.
+ */
+export async function passGate(
+  deps: { jobs: JobsClient; retry: () => Backoff; log: Logger },
+  held: HeldExecution,
+  details: Record<string, string>,
+): Promise<boolean> {
+  const { jobId, executionNumber } = held;
+  const statusDetails = fitStatusDetails(details);
+  const retry = deps.retry();
+  for (let attempt = 1; attempt <= MAX_ATTEMPTS; attempt += 1) {
+    const expectedVersion = held.version;
+    const update = {
+      status: 'IN_PROGRESS',
+      statusDetails,
+      expectedVersion,
+      executionNumber,
+    } as const;
+    try {
+      held.version = await deps.jobs.update(jobId, update);
+      return true;
+    } catch (error) {
+      deps.log.warn({ event: 'gate not passed', jobId, attempt, reason: String(error) });
+      if (error instanceof JobRequestUnansweredError && error.disconnected) return false;
+      if (error instanceof JobRequestRejectedError && GONE.has(error.code)) return false;
+      await sleep(retry.next());
+    }
+    if ((await readAgain(deps.jobs, held)) !== 'held' || !isInProgress(held)) return false;
+  }
+  return false;
+}

@@ -9,7 +9,7 @@ import type { Journal, RecordedOutcome } from '../state/journal';
 import type { JobsClient } from './client';
 import { parseJobDocument } from './document';
 import type { JobExecution, JobSummary } from './messages';
-import { reportStatus, type HeldExecution } from './report';
+import { passGate, reportStatus, type HeldExecution } from './report';
 
 export interface JobRunnerDependencies {
   jobs: JobsClient;
@@ -179,7 +179,14 @@ export class JobRunner {
     log.info({ event: 'job started', jobId: held.jobId, operation, startedBefore });
     // A full disk must not keep a job from being carried out and reported.
     const unrecorded = problemOf(() => journal.recordStart(key));
-    const outcome = await runOperation(this.deps.operations, document, { startedBefore });
+    const outcome = await runOperation(this.deps.operations, document, {
+      key,
+      startedBefore,
+      progress: async (details) => {
+        await reportStatus(this.deps, held, 'IN_PROGRESS', details);
+      },
+      gate: (details) => passGate(this.deps, held, details),
+    });
     const problem = unrecorded ?? problemOf(() => journal.recordOutcome(key, outcome));
     if (problem !== null) log.error({ event: 'journal not written', reason: problem });
     return outcome;

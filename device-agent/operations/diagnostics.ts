@@ -7,7 +7,7 @@ export interface DiagnosticsDependencies {
 export function createDiagnostics(deps: DiagnosticsDependencies): Operation<'diagnostics'> {
   return {
     lane: 'beside',
-    // `status` is the one verb that the protocol has so far.
+    // The other verbs are refused until they exist.
     run: () => Promise.resolve({ status: 'SUCCEEDED', details: deps.status() }),
   };
 }

@@ -2,6 +2,7 @@ import type { JobDocument } from '../../domain/device-protocol/job-document';
 import { messageOf } from '../errors';
 import { createContain, type ContainDependencies } from './contain';
 import { createDiagnostics, type DiagnosticsDependencies } from './diagnostics';
+import { createInstall, type InstallDependencies } from './install';
 import { createProbe, type ProbeDependencies } from './probe';
 import { createResume, type ResumeDependencies } from './resume';
 import type { OperationContext, OperationOutcome, Operations } from './types';
@@ -9,6 +10,7 @@ import type { OperationContext, OperationOutcome, Operations } from './types';
 export type OperationDependencies = ContainDependencies &
   ResumeDependencies &
   ProbeDependencies &
+  InstallDependencies &
   DiagnosticsDependencies;
 
 export function createOperations(deps: OperationDependencies): Operations {
@@ -16,6 +18,7 @@ export function createOperations(deps: OperationDependencies): Operations {
     contain: createContain(deps),
     resume: createResume(deps),
     probe: createProbe(deps),
+    install: createInstall(deps),
     diagnostics: createDiagnostics(deps),
   };
 }
@@ -45,6 +48,8 @@ function dispatch(
       return operations.resume.run(document, context);
     case 'probe':
       return operations.probe.run(document, context);
+    case 'install':
+      return operations.install.run(document, context);
     case 'diagnostics':
       return operations.diagnostics.run(document, context);
   }

@@ -4,13 +4,22 @@ export type DocumentOf<O extends JobOperation> = Extract<JobDocument, { operatio
 
 /** How an operation ended; details go through fitStatusDetails before they are sent. */
 export interface OperationOutcome {
-  status: 'SUCCEEDED' | 'FAILED';
+  status: 'SUCCEEDED' | 'FAILED' | 'REJECTED';
   details: Record<string, string>;
 }
 
 export interface OperationContext {
+  /** Job id and execution number: a retry of a job is another execution. */
+  key: string;
   /** An earlier life of the agent, or an earlier connection, started this execution and left no outcome. */
   startedBefore: boolean;
+  /** Tells the service how far it is; resolves whatever becomes of it, and never rejects. */
+  progress: (details: Record<string, string>) => Promise<void>;
+  /**
+   * The commit gate: true only where the service accepted an update of this execution just now, so that it is
+   * neither cancelled nor timed out, and the device is not offline.
+   */
+  gate: (details: Record<string, string>) => Promise<boolean>;
 }
 
 /**

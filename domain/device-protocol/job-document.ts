@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { TARGET_NAME } from './release-target';
 
 /**
  * Job documents: what the cloud may ask of a device. An enumerated set, no shell; unknown operations and
@@ -22,16 +23,57 @@ export const probeDocument = z.strictObject({
   operation: z.literal('probe'),
   nonce: z.string().regex(/^[a-zA-Z0-9-]{8,64}$/),
 });
-export const diagnosticsDocument = z.strictObject({
+/**
+ * Install a signed target of the update repository that the device itself is configured with: a job names it and
+ * nothing else, so that a hostile job can't point the device anywhere.
+ */
+export const installDocument = z.strictObject({
   ...subject,
-  operation: z.literal('diagnostics'),
-  verb: z.enum(['status']),
+  operation: z.literal('install'),
+  target: z.string().max(256).regex(TARGET_NAME, 'must be a target path such as pump/1.4.0.tar'),
 });
+
+/** One part of a diagnostics bundle. No shell, no pattern, no path but below a root of the device's own list. */
+const collectItem = z.discriminatedUnion('kind', [
+  z.strictObject({ kind: z.literal('system') }),
+  z.strictObject({ kind: z.literal('processes') }),
+  z.strictObject({ kind: z.literal('connections') }),
+  /** SHA-256 of every file below an allow-listed root, by that root's name in the device's configuration. */
+  z.strictObject({ kind: z.literal('hashes'), root: z.string().regex(/^[a-z0-9-]{1,32}$/) }),
+  z.strictObject({
+    kind: z.literal('applicationLog'),
+    /** The newest so many bytes. */
+    maxBytes: z.int().min(1).max(10_485_760).default(1_048_576),
+  }),
+  z.strictObject({ kind: z.literal('journal') }),
+  z.strictObject({ kind: z.literal('slots') }),
+]);
+export type CollectItem = z.infer<typeof collectItem>;
+
+const diagnostics = { ...subject, operation: z.literal('diagnostics') };
+export const diagnosticsDocument = z.discriminatedUnion('verb', [
+  z.strictObject({ ...diagnostics, verb: z.literal('status') }),
+  z.strictObject({
+    ...diagnostics,
+    verb: z.literal('collect'),
+    items: z.array(collectItem).min(1).max(16),
+    /** Minted into the document by Jobs when the device fetches it: `${aws:iot:s3-presigned-url-upload:…}`. */
+    uploadUrl: z.url({ protocol: /^https?$/ }).max(4_096),
+  }),
+  z.strictObject({
+    ...diagnostics,
+    verb: z.literal('logLevel'),
+    level: z.enum(['debug', 'info', 'warn']),
+    /** Then the configured level returns, after a restart of the agent, too. */
+    forSeconds: z.int().min(1).max(86_400),
+  }),
+]);
 
 export const jobDocument = z.discriminatedUnion('operation', [
   containDocument,
   resumeDocument,
   probeDocument,
+  installDocument,
   diagnosticsDocument,
 ]);
 export type JobDocument = z.infer<typeof jobDocument>;

@@ -24,6 +24,9 @@ async function probed(protocolVersion: 4 | 5, outcome: PublishOutcome, startedBe
   };
   const { status, details } = await createProbe({ protocolVersion, publishProbe }).run(document, {
     startedBefore,
+    key: 'probe-1#1',
+    progress: () => Promise.resolve(),
+    gate: () => Promise.resolve(true),
   });
   return { published, status, ...details };
 }
