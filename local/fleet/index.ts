@@ -1,9 +1,11 @@
+import { copyFileSync, mkdirSync } from 'node:fs';
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { createAwsClients } from '../../activities/aws/clients';
 import { createEnrolmentApi } from '../../activities/aws/provision-device';
 import { enrolDevice, type EnrolInput } from '../../activities/provision/enrol';
 import { placeOf } from '../../domain/policy/place';
+import type { UpdatesSettings } from '../../device-agent/settings';
 import { startChild, type Child } from '../stack/child';
 import { deviceKey } from '../stack/device-keys';
 import type { Emulator } from '../stack/emulator';
@@ -26,6 +28,12 @@ export interface FleetOptions {
   /** An alarm of its own for each device. */
   alarm?: EnrolInput['alarm'];
   telemetryIntervalMs?: number;
+  /**
+   * The application then is in slot `a` of each device as the factory image, from where updates replace it. Where
+   * they come from and how a new application is judged; folders and hardware are filled in.
+   */
+  updates?: Pick<UpdatesSettings, 'metadataUrl' | 'targetsUrl' | 'rootFile'> &
+    Partial<Pick<UpdatesSettings, 'confirmMs' | 'health'>>;
   log?: (line: string) => void;
 }
 
@@ -98,11 +106,26 @@ async function enrol(
   return { ...spec, certificateArn, certFile, keyFile };
 }
 
+/** The agent's environment for updates, with the factory image in place; none where the fleet has none. */
+function updatesEnv({ updates, dir }: FleetOptions, thing: string): Record<string, string> {
+  if (updates === undefined) return { AGENT_APP_ARGS: JSON.stringify([SAMPLE_APP]) };
+  const slots = join(dir, `${thing}.slots`);
+  const factory = join(slots, 'a', 'root');
+  mkdirSync(factory, { recursive: true });
+  copyFileSync(SAMPLE_APP, join(factory, 'main.mjs'));
+  const settings = { ...updates, dir: join(dir, `${thing}.updates`) };
+  return {
+    AGENT_APP_ARGS: JSON.stringify(['main.mjs']),
+    AGENT_UPDATES: JSON.stringify({ ...settings, installer: { kind: 'slots', dir: slots } }),
+  };
+}
+
 function startAgent(
-  { emulator, dir, telemetryIntervalMs = 1_000, log }: FleetOptions,
+  options: FleetOptions,
   agentFile: string,
   device: Enrolled,
 ): { device: FleetDevice; child: Child } {
+  const { emulator, dir, telemetryIntervalMs = 1_000, log } = options;
   const { thing } = device;
   const triggerFile = join(dir, `${thing}.misbehave`);
   const child = startChild({
@@ -124,7 +147,7 @@ function startAgent(
       AGENT_HARDWARE_VERSION: device.hardware,
       AGENT_TELEMETRY_MS: String(telemetryIntervalMs),
       AGENT_APP_COMMAND: process.execPath,
-      AGENT_APP_ARGS: JSON.stringify([SAMPLE_APP]),
+      ...updatesEnv(options, thing),
       AGENT_APP_ENV: JSON.stringify({
         SAMPLE_APP_THING: thing,
         SAMPLE_APP_TRIGGER_FILE: triggerFile,
