@@ -8,6 +8,7 @@ import { emulatorPython } from '../local/stack/python-env';
 import { startTemporal } from '../local/stack/temporal';
 import { readReport, type Report } from './support/jest-report';
 import { endLeftovers, MARK_VARIABLE } from './support/leftovers';
+import { pythonTuf } from './support/python-tuf';
 
 const USAGE = `usage: npm test [-- <file pattern or Jest option>…]
 
@@ -39,8 +40,9 @@ async function main(args: string[]): Promise<number> {
       void running.jest?.stop();
     });
   }
-  progress('Setting up what the tests need: a Temporal server and the AWS emulator');
+  progress('Setting up what the tests need: a Temporal server, the AWS emulator and python-tuf');
   await emulatorPython({ log: progress });
+  await pythonTuf({ log: progress });
   const temporal = await startTemporal({ log: progress });
   const dir = await mkdtemp(join(tmpdir(), 'iot-runbooks-test-'));
   const mark = randomUUID();
