@@ -17,10 +17,15 @@ interface Queued extends ApplicationPublish {
 
 /** On MQTT 3.1.1: the broker closed the connection under the same message twice, so the message is the cause. */
 const CLOSED_IS_REFUSED = 2;
+const MAX_REFUSED_TOPICS = 100;
 
 /**
  * Publishes for the application over the agent's own connection, at QoS 1: what was not acknowledged is sent
  * again after a reconnect. Counts what the broker refuses.
+ *
+ * On MQTT 3.1.1, where each refusal costs the connection, the refusal of one message stands for all that wait for
+ * the same topic and for those that follow while the outbox holds that topic back: they count as refused, as they
+ * would one by one over MQTT 5, and are not in the way of topics that are allowed.
  */
 export class Publisher {
   private queue: Queued[] = [];
@@ -28,6 +33,7 @@ export class Publisher {
   private tokens: number;
   private refused = 0;
   private dropped = 0;
+  private readonly refusedTopics = new Set<string>();
   private readonly refill: NodeJS.Timeout;
   private generation = 0;
 
@@ -47,9 +53,14 @@ export class Publisher {
   }
 
   accept(message: ApplicationPublish): void {
+    const { topic } = message;
+    if (this.refusedTopics.has(topic) && !this.outbox.ready('application', topic)) {
+      this.countRefused(1);
+      return;
+    }
     if (this.queue.length >= this.settings.maxQueued) {
       this.dropped += 1;
-      return;
+      if (!this.makeRoom(topic)) return;
     }
     this.queue.push({ ...message, closed: 0 });
     this.pump();
@@ -57,12 +68,9 @@ export class Publisher {
 
   /** Sends what waits; called when the connection opens, too. */
   pump(): void {
-    while (
-      this.tokens > 0 &&
-      this.inFlight < this.settings.maxInFlight &&
-      this.outbox.ready('application')
-    ) {
-      const next = this.queue.shift();
+    while (this.tokens > 0 && this.inFlight < this.settings.maxInFlight) {
+      const index = this.queue.findIndex(({ topic }) => this.outbox.ready('application', topic));
+      const [next] = index < 0 ? [] : this.queue.splice(index, 1);
       if (next === undefined) return;
       this.tokens -= 1;
       this.inFlight += 1;
@@ -87,6 +95,7 @@ export class Publisher {
   /** Forgets what waits: a contained application has nothing more to say, not even what it said before. */
   clear(): void {
     this.queue = [];
+    this.refusedTopics.clear();
     this.generation += 1;
   }
 
@@ -100,23 +109,46 @@ export class Publisher {
     const outcome = await this.outbox.publish('application', topic, JSON.stringify(payload));
     switch (outcome.kind) {
       case 'accepted':
+        this.refusedTopics.delete(topic);
         return;
       case 'refused':
         this.countRefused(1);
         return;
       case 'disconnected':
-        if (outcome.byBroker) message.closed += 1;
-        if (this.settings.maxInFlight === 1 && message.closed >= CLOSED_IS_REFUSED) {
-          this.countRefused(message.closed);
-          return;
-        }
-        break;
+        if (!outcome.byBroker) break;
+        message.closed += 1;
+        if (!this.isRefused(message)) break;
+        this.refuse(message);
+        return;
       case 'unanswered':
       case 'held':
         break;
     }
     // Not across a containment: the queue was cleared while this message was on its way.
     if (generation === this.generation) this.queue.unshift(message);
+  }
+
+  /** The newest message that can't go now gives way to one that can. */
+  private makeRoom(topic: string): boolean {
+    if (!this.outbox.ready('application', topic)) return false;
+    const index = this.queue.findLastIndex(
+      (waiting) => !this.outbox.ready('application', waiting.topic),
+    );
+    if (index >= 0) this.queue.splice(index, 1);
+    return index >= 0;
+  }
+
+  private isRefused({ topic, closed }: Queued): boolean {
+    if (this.settings.maxInFlight > 1) return false;
+    return closed >= CLOSED_IS_REFUSED || this.refusedTopics.has(topic);
+  }
+
+  private refuse({ topic, closed }: Queued): void {
+    const others = this.queue.filter((waiting) => waiting.topic !== topic);
+    const together = this.queue.length - others.length;
+    this.queue = others;
+    if (this.refusedTopics.size < MAX_REFUSED_TOPICS) this.refusedTopics.add(topic);
+    this.countRefused(closed + together);
   }
 
   private countRefused(times: number): void {

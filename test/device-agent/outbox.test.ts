@@ -8,17 +8,19 @@ const closed: PublishOutcome = { kind: 'disconnected', byBroker: true };
 function outboxOver(closesOnRefusal: boolean) {
   const clock = { now: 0 };
   const sent: string[] = [];
+  const refuse = new Set<string>();
   const connection = {
     open: true,
     publish: (topic: string): Promise<PublishOutcome> => {
       sent.push(topic);
-      return Promise.resolve(topic.startsWith('no') ? closed : { kind: 'accepted' });
+      const closes = topic.startsWith('no') || refuse.has(topic);
+      return Promise.resolve(closes ? closed : { kind: 'accepted' });
     },
     subscribe: () => Promise.resolve({ kind: 'granted' as const }),
   };
   const quiet = { baseMs: 1_000, capMs: 4_000 };
   const outbox = new Outbox(connection, closesOnRefusal, quiet, () => clock.now);
-  return { outbox, sent, clock };
+  return { outbox, sent, refuse, clock };
 }
 
 describe('the outbox', () => {
@@ -46,6 +48,46 @@ describe('the outbox', () => {
     await outbox.publish('reports', 'no', '');
     clock.now += 1_000;
     expect(outbox.ready('reports')).toBe(true);
+  });
+
+  it('lets an application go on with a topic that was taken before, and only with that', async () => {
+    const { outbox, sent, clock } = outboxOver(true);
+    await outbox.publish('application', 'yes', '');
+    for (let round = 0; round < 5; round += 1) {
+      await outbox.publish('application', 'no', '');
+      expect(outbox.ready('application')).toBe(false);
+      expect(outbox.ready('application', 'new')).toBe(false);
+      expect(await outbox.publish('application', 'yes', '')).toEqual({ kind: 'accepted' });
+      // Its success does not shorten the quiet time of the others.
+      clock.now += round === 0 ? 1_000 : 4_000;
+    }
+    await outbox.publish('application', 'no', '');
+    clock.now += 1_999;
+    expect(outbox.ready('application')).toBe(false);
+    expect(sent).toEqual([...Array<string[]>(5).fill(['yes', 'no'])].flat().concat('yes', 'no'));
+  });
+
+  it('has every topic wait once the connection closes on one that was taken before', async () => {
+    const { outbox, refuse } = outboxOver(true);
+    await outbox.publish('application', 'one', '');
+    await outbox.publish('application', 'other', '');
+    refuse.add('one');
+    expect(await outbox.publish('application', 'one', '')).toEqual(closed);
+    expect(await outbox.publish('application', 'other', '')).toEqual({ kind: 'held' });
+  });
+
+  it('forgets an old refusal after a time as long as the quiet one without another', async () => {
+    const { outbox, refuse, clock } = outboxOver(true);
+    await outbox.publish('application', 'yes', '');
+    for (let round = 0; round < 5; round += 1) {
+      await outbox.publish('application', 'no', '');
+      clock.now += 8_000;
+    }
+    await outbox.publish('application', 'yes', '');
+    refuse.add('yes');
+    await outbox.publish('application', 'yes', '');
+    clock.now += 1_000;
+    expect(outbox.ready('application')).toBe(true);
   });
 
   it('never holds back a probe', async () => {
