@@ -19,10 +19,14 @@ export interface JobRunnerDependencies {
   retry: () => Backoff;
   /** How long until jobs that could not be read or reported are tried again. */
   retryLaterMs: number;
+  /** The keys of all executions that are pending; not called where the list may be cut off. */
+  onPending?: (keys: ReadonlySet<string>) => void;
   log: Logger;
 }
 
 const READ_ATTEMPTS = 3;
+/** AWS shows a device no more than so many. */
+const MAX_PENDING = 10;
 
 type Work = { key: string; held: HeldExecution; queuedAt: number } & (
   | { kind: 'run'; document: JobDocument; startedBefore: boolean }
@@ -106,6 +110,7 @@ export class JobRunner {
     do {
       hintsSeen = this.hints;
       const found = await this.deps.jobs.pending();
+      if (found.length < MAX_PENDING) this.deps.onPending?.(new Set(found.map(keyOf)));
       const fresh = found.filter((summary) => !this.active.has(keyOf(summary)));
       const loaded = await Promise.all(fresh.map((summary) => this.tryToLoad(summary)));
       for (const work of loaded.filter((item) => item !== null).sort(byAge)) this.begin(work);
@@ -165,7 +170,7 @@ export class JobRunner {
     if (result === 'unreported') this.refreshLater();
   }
 
-  /** Null where the execution may not be started: cancelled, or no answer to the claim. */
+  /** Null where the execution may not be started: cancelled, or no answer to the claim; and where the agent stops. */
   private async execute(work: Work & { kind: 'run' }): Promise<RecordedOutcome | null> {
     const { key, held, document, startedBefore } = work;
     const { journal, log } = this.deps;
@@ -182,11 +187,10 @@ export class JobRunner {
     const outcome = await runOperation(this.deps.operations, document, {
       key,
       startedBefore,
-      progress: async (details) => {
-        await reportStatus(this.deps, held, 'IN_PROGRESS', details);
-      },
+      progress: (details) => reportStatus(this.deps, held, 'IN_PROGRESS', details),
       gate: (details) => passGate(this.deps, held, details),
     });
+    if (outcome === null) return null;
     const problem = unrecorded ?? problemOf(() => journal.recordOutcome(key, outcome));
     if (problem !== null) log.error({ event: 'journal not written', reason: problem });
     return outcome;

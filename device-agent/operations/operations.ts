@@ -5,7 +5,12 @@ import { createDiagnostics, type DiagnosticsDependencies } from './diagnostics';
 import { createInstall, type InstallDependencies } from './install';
 import { createProbe, type ProbeDependencies } from './probe';
 import { createResume, type ResumeDependencies } from './resume';
-import type { OperationContext, OperationOutcome, Operations } from './types';
+import {
+  OperationInterruptedError,
+  type OperationContext,
+  type OperationOutcome,
+  type Operations,
+} from './types';
 
 export type OperationDependencies = ContainDependencies &
   ResumeDependencies &
@@ -23,15 +28,19 @@ export function createOperations(deps: OperationDependencies): Operations {
   };
 }
 
-/** An exception is an outcome too: a job must not stay IN_PROGRESS because its operation threw. */
+/**
+ * An exception is an outcome too: a job must not stay IN_PROGRESS because its operation threw. Null where the agent
+ * stops in the middle of it, and goes on when it starts again.
+ */
 export async function runOperation(
   operations: Operations,
   document: JobDocument,
   context: OperationContext,
-): Promise<OperationOutcome> {
+): Promise<OperationOutcome | null> {
   try {
     return await dispatch(operations, document, context);
   } catch (error) {
+    if (error instanceof OperationInterruptedError) return null;
     return { status: 'FAILED', details: { reason: messageOf(error) } };
   }
 }

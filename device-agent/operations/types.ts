@@ -8,13 +8,24 @@ export interface OperationOutcome {
   details: Record<string, string>;
 }
 
+/** `gone`: cancelled, timed out or deleted, so that nothing is left to do for it. `unreported`: no answer. */
+export type ProgressAnswer = 'reported' | 'gone' | 'unreported';
+
+/** The agent stops in the middle of an operation that its next life carries on with: there is no outcome yet. */
+export class OperationInterruptedError extends Error {
+  constructor() {
+    super('the agent stops');
+    this.name = 'OperationInterruptedError';
+  }
+}
+
 export interface OperationContext {
   /** Job id and execution number: a retry of a job is another execution. */
   key: string;
   /** An earlier life of the agent, or an earlier connection, started this execution and left no outcome. */
   startedBefore: boolean;
   /** Tells the service how far it is; resolves whatever becomes of it, and never rejects. */
-  progress: (details: Record<string, string>) => Promise<void>;
+  progress: (details: Record<string, string>) => Promise<ProgressAnswer>;
   /**
    * The commit gate: true only where the service accepted an update of this execution just now, so that it is
    * neither cancelled nor timed out, and the device is not offline.

@@ -25,7 +25,7 @@ async function probed(protocolVersion: 4 | 5, outcome: PublishOutcome, startedBe
   const { status, details } = await createProbe({ protocolVersion, publishProbe }).run(document, {
     startedBefore,
     key: 'probe-1#1',
-    progress: () => Promise.resolve(),
+    progress: () => Promise.resolve('reported' as const),
     gate: () => Promise.resolve(true),
   });
   return { published, status, ...details };
