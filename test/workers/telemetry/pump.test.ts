@@ -5,6 +5,7 @@ import {
   CreateQueueCommand,
   GetQueueAttributesCommand,
   SendMessageBatchCommand,
+  SetQueueAttributesCommand,
 } from '@aws-sdk/client-sqs';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { pino } from 'pino';
@@ -37,9 +38,7 @@ afterAll(() => emulator.stop());
 beforeEach(async () => {
   queues += 1;
   queueName = `telemetry-${queues}`;
-  const made = await clients.sqs.send(
-    new CreateQueueCommand({ QueueName: queueName, Attributes: { VisibilityTimeout: '1' } }),
-  );
+  const made = await clients.sqs.send(new CreateQueueCommand({ QueueName: queueName }));
   queueUrl = made.QueueUrl ?? '';
   stop = new AbortController();
   counts = { published: 0, malformed: 0 };
@@ -87,6 +86,12 @@ async function sendAll(bodies: string[]): Promise<void> {
     const Entries = batch.map((MessageBody, id) => ({ Id: String(id), MessageBody }));
     await clients.sqs.send(new SendMessageBatchCommand({ QueueUrl: queueUrl, Entries }));
   }
+}
+
+/** How long a message that was received and not deleted stays away; a slow batch must not be longer. */
+async function setVisibilityTimeout(seconds: number): Promise<void> {
+  const Attributes = { VisibilityTimeout: String(seconds) };
+  await clients.sqs.send(new SetQueueAttributesCommand({ QueueUrl: queueUrl, Attributes }));
 }
 
 async function until(holds: () => boolean | Promise<boolean>): Promise<void> {
@@ -157,6 +162,7 @@ describe('the telemetry pump', () => {
   it('keeps messages in the queue until CloudWatch has accepted them', async () => {
     let down = true;
     let attempts = 0;
+    await setVisibilityTimeout(1);
     const sink = createMetricSink(clients.cloudwatch, NAMES.metricNamespace);
     start({
       put: (data) => {
@@ -167,6 +173,7 @@ describe('the telemetry pump', () => {
     await sendAll([telemetry('patient')]);
     await until(() => attempts >= 2);
     expect([await isEmpty(), await sum('RefusedPublishes', 'patient')]).toEqual([false, null]);
+    await setVisibilityTimeout(30);
     down = false;
     await until(isEmpty);
     expect(await sum('RefusedPublishes', 'patient')).toBe(3);
