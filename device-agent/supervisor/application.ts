@@ -1,8 +1,10 @@
 import { spawn, type ChildProcessWithoutNullStreams } from 'node:child_process';
+import { once } from 'node:events';
 import type { Logger } from 'pino';
 import { Backoff, type BackoffSettings } from '../connection/backoff';
+import { messageOf } from '../errors';
 import { OrphanRecord, killGroup } from './orphan';
-import { LineSplitter, MAX_LINE } from './protocol';
+import { readLines } from './output';
 
 export interface ApplicationSettings {
   command: string;
@@ -52,6 +54,8 @@ export class Application {
   private restartTimer: NodeJS.Timeout | null = null;
   private restartsSinceTaken = 0;
   private stateNow: ApplicationState = 'stopped';
+  /** Told of the end of an application on trial, instead of a restart. */
+  private onTrialEnd: ((how: string) => void) | null = null;
   private readonly backoff: Backoff;
   private readonly orphan: OrphanRecord;
 
@@ -60,6 +64,8 @@ export class Application {
     stateFolder: string,
     private readonly events: ApplicationEvents,
     private readonly log: Logger,
+    /** Where it runs, asked before each start: an update may have moved it. Undefined: where the agent runs. */
+    private readonly folder: () => Promise<string | undefined> = () => Promise.resolve(undefined),
   ) {
     this.backoff = new Backoff(settings?.restart ?? { baseMs: 1_000, capMs: 1_000 });
     this.orphan = new OrphanRecord(stateFolder);
@@ -99,9 +105,21 @@ export class Application {
     return { ok: false, state: this.stateNow, reason };
   }
 
+  /** As `start`, once: whether it is started again after an end of its own is for `onEnd` to say. */
+  try(onEnd: (how: string) => void): Promise<StartResult> {
+    this.onTrialEnd = onEnd;
+    return this.start();
+  }
+
+  /** What was tried is kept: from now on it is started again when it ends. */
+  keep(): void {
+    this.onTrialEnd = null;
+  }
+
   /** SIGTERM, then SIGKILL after the grace, to the whole process group. Rejects where even that is survived. */
   async stop(): Promise<StopResult> {
     this.wanted = false;
+    this.onTrialEnd = null;
     if (this.restartTimer !== null) clearTimeout(this.restartTimer);
     this.restartTimer = null;
     if (this.settings === null) return { was: 'not configured' };
@@ -135,18 +153,20 @@ export class Application {
   /** Null once the process is running, otherwise why it is not. */
   private async launch(settings: ApplicationSettings): Promise<string | null> {
     const { command, args, env } = settings;
-    const child = spawn(command, args, { env, detached: true, stdio: 'pipe' });
-    const problem = await new Promise<string | null>((resolve) => {
-      child.once('error', (error) => resolve(error.message));
-      child.once('spawn', () => resolve(null));
-    });
-    if (problem !== null || child.pid === undefined) {
-      this.log.error({ event: 'application not started', reason: problem });
+    try {
+      const cwd = await this.folder();
+      if (!this.wanted) return 'stopped meanwhile';
+      const child = spawn(command, args, { cwd, env, detached: true, stdio: 'pipe' });
+      await once(child, 'spawn');
+      if (child.pid === undefined) throw new Error('no process');
+      this.adopt(child, child.pid, settings);
+      return null;
+    } catch (error) {
+      const reason = messageOf(error);
+      this.log.error({ event: 'application not started', reason });
       this.restartLater();
-      return problem ?? 'no process';
+      return reason;
     }
-    this.adopt(child, child.pid, settings);
-    return null;
   }
 
   private adopt(
@@ -168,7 +188,11 @@ export class Application {
     child.on('error', (error) => this.log.warn({ event: 'application', reason: error.message }));
     // An application that closed its input, or is gone, must not take the agent with it.
     child.stdin.on('error', () => undefined);
-    this.listen(child, settings.maxLinesPerSecond);
+    readLines(child, settings.maxLinesPerSecond, this.events.onLine);
+    child.stderr.setEncoding('utf8');
+    child.stderr.on('data', (text: string) => {
+      this.log.debug({ event: 'application says', text: text.slice(0, 1_000) });
+    });
     this.enter('running');
   }
 
@@ -181,39 +205,22 @@ export class Application {
     }
   }
 
-  private listen(child: ChildProcessWithoutNullStreams, maxLinesPerSecond: number): void {
-    const splitter = new LineSplitter(this.events.onLine);
-    let budget = maxLinesPerSecond;
-    const refill = setInterval(() => {
-      budget = maxLinesPerSecond;
-      child.stdout.resume();
-    }, 1_000);
-    child.once('close', () => clearInterval(refill));
-    child.stdout.setEncoding('utf8');
-    child.stdout.on('data', (chunk: string) => {
-      // Text without line ends costs too.
-      budget -= splitter.push(chunk) + chunk.length / MAX_LINE;
-      if (budget <= 0) child.stdout.pause();
-    });
-    child.stderr.setEncoding('utf8');
-    child.stderr.on('data', (text: string) => {
-      this.log.debug({ event: 'application says', text: text.slice(0, 1_000) });
-    });
-  }
-
   private onExit(pid: number, code: number | null, signal: string | null): void {
     this.running = null;
     // Children that it left behind would run on unsupervised.
     killGroup(pid, 'SIGKILL');
     this.orphan.forget();
     this.log.info({ event: 'application ended', pid, code, signal, wanted: this.wanted });
+    const { onTrialEnd } = this;
     if (this.wanted) this.restartLater();
     else this.enter('stopped');
+    onTrialEnd?.(signal === null ? `exit code ${code}` : `ended by ${signal}`);
   }
 
   private restartLater(): void {
     if (!this.wanted) return;
     this.enter('failed');
+    if (this.onTrialEnd !== null) return;
     this.restartTimer = setTimeout(() => {
       this.restartTimer = null;
       this.restartsSinceTaken += 1;
