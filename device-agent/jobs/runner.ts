@@ -162,6 +162,7 @@ export class JobRunner {
   }
 
   private async carryOut(work: Work): Promise<void> {
+    if (!(await this.claim(work))) return;
     const outcome = work.kind === 'report' ? work.outcome : await this.execute(work);
     if (outcome === null) return;
     const result = await reportStatus(this.deps, work.held, outcome.status, outcome.details);
@@ -170,16 +171,22 @@ export class JobRunner {
     if (result === 'unreported') this.refreshLater();
   }
 
-  /** Null where the execution may not be started: cancelled, or no answer to the claim; and where the agent stops. */
+  /**
+   * False where the execution may not be started: cancelled, or no answer to the claim. What is about to be
+   * rejected is claimed, too: AWS's own client leaves that history, and `startedAt` says that the device saw the job.
+   */
+  private async claim({ held, ...work }: Work): Promise<boolean> {
+    if (held.status === 'IN_PROGRESS') return true;
+    const details = work.kind === 'run' ? { operation: work.document.operation } : {};
+    const claim = await reportStatus(this.deps, held, 'IN_PROGRESS', details);
+    if (claim === 'unreported') this.refreshLater();
+    return claim === 'reported';
+  }
+
+  /** Null where the agent stops meanwhile. */
   private async execute(work: Work & { kind: 'run' }): Promise<RecordedOutcome | null> {
     const { key, held, document, startedBefore } = work;
     const { journal, log } = this.deps;
-    if (held.status !== 'IN_PROGRESS') {
-      const details = { operation: document.operation };
-      const claim = await reportStatus(this.deps, held, 'IN_PROGRESS', details);
-      if (claim === 'unreported') this.refreshLater();
-      if (claim !== 'reported') return null;
-    }
     const { operation } = document;
     log.info({ event: 'job started', jobId: held.jobId, operation, startedBefore });
     // A full disk must not keep a job from being carried out and reported.
