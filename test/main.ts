@@ -5,15 +5,16 @@ import { randomUUID } from 'node:crypto';
 import { startChild, type Child } from '../local/stack/child';
 import { messageOf } from '../local/stack/errors';
 import { emulatorPython } from '../local/stack/python-env';
-import { startTemporal } from '../local/stack/temporal';
+import { startTemporal, type TemporalServer } from '../local/stack/temporal';
+import { lanesOf, TEMPORAL_ADDRESSES_VARIABLE } from './support/lanes';
 import { readReport, type Report } from './support/jest-report';
 import { endLeftovers, MARK_VARIABLE } from './support/leftovers';
 import { pythonTuf } from './support/python-tuf';
 
 const USAGE = `usage: npm test [-- <file pattern or Jest option>…]
 
-Runs the tests against one Temporal server; what is missing is set up first.
-The last line is "N passed, N failed".`;
+Runs the test files in two lanes, each with a Temporal server of its own; what is missing is set up first.
+--maxWorkers=N or --runInBand changes the number of lanes. The last line is "N passed, N failed".`;
 
 const progress = (line: string): void => console.error(line);
 
@@ -40,24 +41,33 @@ async function main(args: string[]): Promise<number> {
       void running.jest?.stop();
     });
   }
-  progress('Setting up what the tests need: a Temporal server, the AWS emulator and python-tuf');
+  progress('Setting up what the tests need: Temporal servers, the AWS emulator and python-tuf');
   await emulatorPython({ log: progress });
   await pythonTuf({ log: progress });
-  const temporal = await startTemporal({ log: progress });
+  const { lanes, jestArgs } = lanesOf(args);
+  const servers = await startServers(lanes);
+  const stopServers = () => Promise.all(servers.map((server) => server.stop()));
   const dir = await mkdtemp(join(tmpdir(), 'iot-runbooks-test-'));
   const mark = randomUUID();
   try {
-    progress('Running Jest');
-    const report = await runJest(args, join(dir, 'report.json'), running, {
+    progress(`Running Jest in ${lanes} ${lanes === 1 ? 'lane' : 'lanes'}`);
+    const report = await runJest(jestArgs, join(dir, 'report.json'), running, {
       [MARK_VARIABLE]: mark,
-      IOT_RUNBOOKS_TEST_TEMPORAL: temporal.address,
+      [TEMPORAL_ADDRESSES_VARIABLE]: servers.map(({ address }) => address).join(','),
     });
-    await temporal.stop();
+    await stopServers();
     return conclude(report, await endLeftovers(mark), running, started);
   } finally {
-    await temporal.stop();
+    await stopServers();
     await rm(dir, { recursive: true, force: true });
   }
+}
+
+/** One after the other: the first start on a machine builds the server. */
+async function startServers(count: number): Promise<TemporalServer[]> {
+  const servers: TemporalServer[] = [];
+  while (servers.length < count) servers.push(await startTemporal({ log: progress }));
+  return servers;
 }
 
 async function runJest(
@@ -70,13 +80,7 @@ async function runJest(
     running.jest = startChild({
       name: 'jest',
       command: process.execPath,
-      args: [
-        require.resolve('jest/bin/jest'),
-        '--runInBand',
-        '--json',
-        `--outputFile=${output}`,
-        ...args,
-      ],
+      args: [require.resolve('jest/bin/jest'), '--json', `--outputFile=${output}`, ...args],
       env,
       onLine: (line, stream) => {
         if (stream === 'stderr') progress(line);

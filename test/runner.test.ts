@@ -1,9 +1,10 @@
 import { spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { lanesOf, laneAddress } from './support/lanes';
 import { readReport } from './support/jest-report';
 import { endLeftovers, MARK_VARIABLE, processesWith } from './support/leftovers';
 import { runNode } from './local/stack/processes';
@@ -31,6 +32,21 @@ describe('npm test', () => {
     expect(await run({ 'a.test.js': PASSING })).toEqual({ code: 0, last: '2 passed, 0 failed' });
   }, 60_000);
 
+  it('runs files in two lanes at once, each with a Temporal server of its own', async () => {
+    const meeting = (own: string, other: string): string => `
+      const { existsSync, writeFileSync } = require('node:fs');
+      const { join } = require('node:path');
+      test('meets the file of the other lane', async () => {
+        writeFileSync(join(__dirname, '${own}'), process.env.JEST_WORKER_ID);
+        while (!existsSync(join(__dirname, '${other}'))) await new Promise((done) => setTimeout(done, 20));
+        expect(new Set(process.env.IOT_RUNBOOKS_TEST_TEMPORAL.split(',')).size).toBe(2);
+      }, 20_000);`;
+    const files = { 'a.test.js': meeting('a', 'b'), 'b.test.js': meeting('b', 'a') };
+    expect(await run(files)).toEqual({ code: 0, last: '2 passed, 0 failed' });
+    const lanes = ['a', 'b'].map((name) => readFileSync(join(dir, 'suite', name), 'utf8'));
+    expect(lanes.sort()).toEqual(['1', '2']);
+  }, 60_000);
+
   it('ends with 1 when a test fails or a file cannot run', async () => {
     const files = {
       'a.test.js': PASSING,
@@ -51,6 +67,35 @@ describe('npm test', () => {
   it('ends with 1 when no test ran', async () => {
     expect(await run({})).toEqual({ code: 1, last: '0 passed, 1 failed' });
   }, 60_000);
+});
+
+describe('the lanes', () => {
+  it.each([
+    [[], 2, ['--maxWorkers=2']],
+    [['workflows'], 2, ['workflows', '--maxWorkers=2']],
+    [['--runInBand'], 1, ['--runInBand']],
+    [['-i', 'guard'], 1, ['-i', 'guard']],
+    [['--maxWorkers=3'], 3, ['--maxWorkers=3']],
+    [['-w', '4'], 4, ['-w', '4']],
+  ])('of %j are %d', (args, lanes, jestArgs) => {
+    expect(lanesOf(args)).toEqual({ lanes, jestArgs });
+  });
+
+  it.each([['--maxWorkers=50%'], ['--maxWorkers=0'], ['-w']])(
+    'can’t be chosen by %s, which has no number of servers',
+    (arg) => {
+      expect(() => lanesOf([arg])).toThrow(/--maxWorkers: needs a number from 1 to 99/);
+    },
+  );
+
+  it('have each a server', () => {
+    expect(['1', '2', undefined].map((id) => laneAddress('first,second', id))).toEqual([
+      'first',
+      'second',
+      'first',
+    ]);
+    expect(() => laneAddress('first,second', '3')).toThrow(/no server for lane 3/);
+  });
 });
 
 describe('the report', () => {

@@ -1,15 +1,13 @@
 import { afterAll } from '@jest/globals';
 import { startTemporal, type TemporalServer } from '../../local/stack/temporal';
-
-/** Set by `npm test` for the whole run. */
-export const TEMPORAL_ADDRESS_VARIABLE = 'IOT_RUNBOOKS_TEST_TEMPORAL';
+import { laneAddress, TEMPORAL_ADDRESSES_VARIABLE } from './lanes';
 
 let ownServer: Promise<TemporalServer> | undefined;
 
-/** The run's Temporal server; when a file is run by hand, one of its own that ends with the file. */
+/** The lane's Temporal server; when a file is run by hand, one of its own that ends with the file. */
 export async function temporalAddress(): Promise<string> {
-  const shared = process.env[TEMPORAL_ADDRESS_VARIABLE];
-  if (shared !== undefined) return shared;
+  const ofLanes = process.env[TEMPORAL_ADDRESSES_VARIABLE];
+  if (ofLanes !== undefined) return laneAddress(ofLanes, process.env['JEST_WORKER_ID']);
   ownServer ??= startTemporal();
   return (await ownServer).address;
 }
