@@ -13,7 +13,7 @@ const settingsSchema = z.strictObject({
   caFile: z.string(),
   certFile: z.string(),
   keyFile: z.string(),
-  status: z.enum(['SUCCEEDED', 'FAILED', 'REJECTED']),
+  status: z.enum(iotjobs.model.JobStatus),
 });
 type Settings = z.infer<typeof settingsSchema>;
 
@@ -22,7 +22,7 @@ async function main(): Promise<void> {
   const client = createClient(settings);
   const connected = new Promise<void>((resolve, reject) => {
     client.once('connectionSuccess', () => resolve());
-    client.once('connectionFailure', ({ error }) => reject(error));
+    client.once('connectionFailure', () => reject(new Error('the broker takes no connection')));
   });
   client.start();
   await connected;

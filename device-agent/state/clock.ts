@@ -1,0 +1,63 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { z } from 'zod';
+import { parseJson, problemOf } from '../errors';
+import { writeFileAtomically } from './atomic-file';
+
+const clockFile = z.object({ lastKnown: z.iso.datetime() });
+
+const SAVE_EVERY_MS = 600_000;
+/** A clock this far ahead of the last known time was set wrong, not left off: it would make everything expire. */
+const MAX_LEAP_MS = 10 * 365 * 86_400_000;
+
+/**
+ * A time that never runs backwards over restarts, for what expires: a device without a battery for its clock
+ * boots in 1970, or where someone set it, and would take metadata that has long expired. Kept on disk every ten
+ * minutes, so that a clock set back wins an attacker at most that. Only this device's own clock feeds it: neither
+ * the `Date` of an HTTP answer nor the time in a TLS handshake is signed for the device, and one that is far ahead
+ * would end updates for good. A disk that refuses the file costs the memory over a restart, nothing else.
+ */
+export class Clock {
+  private readonly path: string;
+  private lastKnown: number;
+  private savedAt: number | null = null;
+
+  constructor(
+    folder: string,
+    private readonly systemTime: () => number = Date.now,
+  ) {
+    this.path = join(folder, 'clock.json');
+    this.lastKnown = readLastKnown(this.path);
+  }
+
+  /** The system's clock, or the last known time where that is later. */
+  now(): Date {
+    const system = this.systemTime();
+    if (this.lastKnown === 0 || system - this.lastKnown < MAX_LEAP_MS) {
+      this.lastKnown = Math.max(this.lastKnown, system);
+    }
+    if (this.savedAt === null || this.lastKnown - this.savedAt >= SAVE_EVERY_MS) this.save();
+    return new Date(Math.max(this.lastKnown, system));
+  }
+
+  /** Whether the system's clock is behind what this device has seen. */
+  get behind(): boolean {
+    return this.systemTime() < this.lastKnown;
+  }
+
+  /** What is wrong, or null. */
+  save(): string | null {
+    const lastKnown = new Date(this.lastKnown).toISOString();
+    // Where it fails, too: a disk that refuses is not asked again with every reading.
+    this.savedAt = this.lastKnown;
+    return problemOf(() => writeFileAtomically(this.path, JSON.stringify({ lastKnown })));
+  }
+}
+
+/** 0 where there is none; a damaged file is no reason not to run. */
+function readLastKnown(path: string): number {
+  let text = '';
+  if (problemOf(() => (text = readFileSync(path, 'utf8'))) !== null) return 0;
+  const parsed = clockFile.safeParse(parseJson(text));
+  return parsed.success ? Date.parse(parsed.data.lastKnown) : 0;
+}
