@@ -7,6 +7,7 @@ import type { AgentConfig } from './config';
 import { Backoff } from './connection/backoff';
 import { Connection } from './connection/connection';
 import { Outbox } from './connection/outbox';
+import { Diagnostics } from './diagnostics/diagnostics';
 import { JobsClient } from './jobs/client';
 import { JobRunner } from './jobs/runner';
 import { createOperations } from './operations/operations';
@@ -43,6 +44,7 @@ class DeviceAgent implements Agent {
   private readonly application: Application;
   private readonly publisher: Publisher;
   private readonly reporter: Reporter;
+  private readonly diagnostics: Diagnostics;
   private health: Telemetry['health'];
   /** The session whose pending jobs were read, so that reports may begin. */
   private readySession = 0;
@@ -75,6 +77,7 @@ class DeviceAgent implements Agent {
     );
     this.reporter = this.createReporter(outbox);
     this.jobs = new JobsClient(thing, this.connection, config.answerTimeoutMs, log);
+    this.diagnostics = new Diagnostics(config, log, () => ({}));
     this.runner = this.createRunner();
   }
 
@@ -92,6 +95,7 @@ class DeviceAgent implements Agent {
 
   async stop(): Promise<void> {
     this.stopping = true;
+    await this.diagnostics.stop();
     await Promise.race([this.runner.stop(), sleep(FINISH_JOBS_MS, undefined, { ref: false })]);
     this.reporter.stop();
     this.publisher.stop();
@@ -114,6 +118,7 @@ class DeviceAgent implements Agent {
       containedReason: this.journal.containment?.reason ?? '',
       uptimeSeconds: String(Math.round((Date.now() - this.startedAt) / 1_000)),
       connections: String(this.connection.sessions),
+      ...this.diagnostics.status(),
     };
   }
 
@@ -217,6 +222,7 @@ class DeviceAgent implements Agent {
       protocolVersion: this.config.protocolVersion,
       publishProbe: (nonce) => this.reporter.publishProbe(nonce),
       status: () => this.status(),
+      diagnostics: this.diagnostics,
       updater: null,
       now: () => new Date(),
     });
