@@ -53,6 +53,7 @@ PATCHES = (
     "https_publish",
     "sns_delivery",
     "metric_alarms",
+    "presigned_upload",
 )
 
 
