@@ -21,6 +21,8 @@ import { hostileRequest, seeded, UNTRUE, validMessage, type Signing } from './we
 export interface WebhookChaosOptions {
   requests: number;
   seed: number;
+  /** Sent at once; 64 unless told. They share what the emulator's CloudWatch answers in time. */
+  inFlight?: number;
   log?: (line: string) => void;
   /** Another Temporal server than one of its own; must hold no intakes. */
   temporalAddress?: string;
@@ -46,7 +48,7 @@ export interface WebhookChaosResult {
   repeatWorkflows: number;
 }
 
-const IN_FLIGHT = 64;
+const DEFAULT_IN_FLIGHT = 64;
 const VALID_SAMPLES = 20;
 const REPEATS = 1_000;
 const REPEATED = 'repeated';
@@ -151,7 +153,8 @@ async function sendAll(
   webhook: WebhookProcess,
   signing: Signing,
 ): Promise<Flood> {
-  const agent = new Agent({ keepAlive: true, maxSockets: IN_FLIGHT });
+  const { inFlight = DEFAULT_IN_FLIGHT } = options;
+  const agent = new Agent({ keepAlive: true, maxSockets: inFlight });
   const counts = { requests: 0, serverErrors: 0, validSent: 0, validAccepted: 0 };
   const shots = shotsOf(options, signing);
   const worker = async (): Promise<void> => {
@@ -165,7 +168,7 @@ async function sendAll(
       if (!webhook.child.running()) return;
     }
   };
-  await Promise.all(Array.from({ length: IN_FLIGHT }, worker));
+  await Promise.all(Array.from({ length: inFlight }, worker));
   agent.destroy();
   const repeats = Math.min(REPEATS, options.requests);
   return { ...counts, hostile: counts.requests - counts.validSent, repeats };
