@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
-import type { ReportedState, Telemetry } from '../domain/device-protocol/telemetry';
+import type { ReportedState } from '../domain/device-protocol/telemetry';
 import { jobTopics, shadowTopics } from '../domain/device-protocol/topics';
 import { commandOf } from './commands';
 import type { AgentConfig } from './config';
@@ -12,9 +12,8 @@ import { JobsClient } from './jobs/client';
 import { JobRunner } from './jobs/runner';
 import { createOperations } from './operations/operations';
 import { Reporter } from './reporter/reporter';
+import { Software } from './software';
 import { Journal } from './state/journal';
-import { Application } from './supervisor/application';
-import { parseLine } from './supervisor/protocol';
 import { Publisher } from './supervisor/publisher';
 import { AGENT_VERSION } from './version';
 
@@ -41,11 +40,10 @@ class DeviceAgent implements Agent {
   private readonly connection: Connection;
   private readonly jobs: JobsClient;
   private readonly runner: JobRunner;
-  private readonly application: Application;
+  private readonly software: Software;
   private readonly publisher: Publisher;
   private readonly reporter: Reporter;
   private readonly diagnostics: Diagnostics;
-  private health: Telemetry['health'];
   /** The session whose pending jobs were read, so that reports may begin. */
   private readySession = 0;
   private stopping = false;
@@ -55,7 +53,6 @@ class DeviceAgent implements Agent {
     private readonly log: Logger,
   ) {
     const { thing, stateDir } = config;
-    this.health = config.health;
     this.journal = new Journal(stateDir);
     this.connection = new Connection(
       { endpoint: config, reconnect: config.reconnect },
@@ -68,7 +65,12 @@ class DeviceAgent implements Agent {
     );
     const closesOnRefusal = config.protocolVersion === 4;
     const outbox = new Outbox(this.connection, closesOnRefusal, config.quiet);
-    this.application = this.createApplication();
+    this.software = new Software(config, {
+      journal: this.journal,
+      onPublish: (message) => this.publisher.accept(message),
+      onChange: () => this.reporter.nudge(),
+      log,
+    });
     this.publisher = new Publisher(
       { ...config.publishing, maxInFlight: closesOnRefusal ? 1 : config.publishing.maxInFlight },
       outbox,
@@ -77,7 +79,7 @@ class DeviceAgent implements Agent {
     );
     this.reporter = this.createReporter(outbox);
     this.jobs = new JobsClient(thing, this.connection, config.answerTimeoutMs, log);
-    this.diagnostics = new Diagnostics(config, log, () => ({}));
+    this.diagnostics = new Diagnostics(config, log, () => this.software.slots());
     this.runner = this.createRunner();
   }
 
@@ -88,19 +90,19 @@ class DeviceAgent implements Agent {
   async start(): Promise<void> {
     const { containment } = this.journal;
     this.log.info({ event: 'agent started', version: AGENT_VERSION, containment });
-    await this.application.reapOrphan();
-    if (containment === null) await this.application.start();
+    await this.software.begin();
     this.connection.start();
   }
 
   async stop(): Promise<void> {
     this.stopping = true;
+    await this.software.updater?.stop();
     await this.diagnostics.stop();
     await Promise.race([this.runner.stop(), sleep(FINISH_JOBS_MS, undefined, { ref: false })]);
     this.reporter.stop();
     this.publisher.stop();
     try {
-      await this.application.stop();
+      await this.software.stop();
     } finally {
       await this.connection.stop();
     }
@@ -110,10 +112,10 @@ class DeviceAgent implements Agent {
   status(): Record<string, string> {
     return {
       agent: AGENT_VERSION,
-      firmware: this.config.firmwareVersion,
+      firmware: this.software.version,
       hardware: this.config.hardwareVersion,
-      application: this.applicationStatus(),
-      health: this.health,
+      application: this.software.status,
+      health: this.software.health,
       contained: this.journal.containment?.since ?? 'false',
       containedReason: this.journal.containment?.reason ?? '',
       uptimeSeconds: String(Math.round((Date.now() - this.startedAt) / 1_000)),
@@ -166,45 +168,20 @@ class DeviceAgent implements Agent {
     const command = commandOf(this.config.thing, topic, payload);
     const taken = command !== null && this.journal.containment === null;
     this.log.info({ event: 'command', topic, taken });
-    if (taken) this.application.send(command);
-  }
-
-  private onApplicationLine(line: string): void {
-    if (this.journal.containment !== null) return;
-    const parsed = parseLine(line, this.config.thing);
-    if (!parsed.ok) {
-      this.log.debug({ event: 'application message refused', problem: parsed.problem });
-    } else if ('publish' in parsed.message) {
-      this.publisher.accept(parsed.message.publish);
-    } else if (parsed.message.health !== this.health) {
-      this.health = parsed.message.health;
-      this.reporter.nudge();
-    }
-  }
-
-  private createApplication(): Application {
-    const { application, stateDir, health } = this.config;
-    const events = {
-      onLine: (line: string) => this.onApplicationLine(line),
-      onState: () => {
-        // What an application said of itself ends with it.
-        if (this.application.state !== 'running') this.health = health;
-        this.reporter.nudge();
-      },
-    };
-    return new Application(application, stateDir, events, this.log);
+    if (taken) this.software.application.send(command);
   }
 
   private createReporter(outbox: Outbox): Reporter {
+    const { application } = this.software;
     const sources = {
       state: () => this.reportedState(),
       takeCounts: () => ({
         refusedPublishes: this.publisher.takeRefused(),
-        applicationRestarts: this.application.takeRestarts(),
+        applicationRestarts: application.takeRestarts(),
       }),
       giveBackCounts: (counts: { refusedPublishes: number; applicationRestarts: number }) => {
         this.publisher.giveBackRefused(counts.refusedPublishes);
-        this.application.giveBackRestarts(counts.applicationRestarts);
+        application.giveBackRestarts(counts.applicationRestarts);
       },
     };
     return new Reporter(this.config, outbox, sources, this.log);
@@ -213,8 +190,9 @@ class DeviceAgent implements Agent {
   private createRunner(): JobRunner {
     const operations = createOperations({
       journal: this.journal,
-      application: this.application,
+      application: this.software,
       onContained: () => {
+        this.software.onContained();
         this.reporter.close();
         this.publisher.clear();
       },
@@ -223,7 +201,7 @@ class DeviceAgent implements Agent {
       publishProbe: (nonce) => this.reporter.publishProbe(nonce),
       status: () => this.status(),
       diagnostics: this.diagnostics,
-      updater: null,
+      updater: this.software.updater,
       now: () => new Date(),
     });
     return new JobRunner({
@@ -232,21 +210,20 @@ class DeviceAgent implements Agent {
       operations,
       retry: () => new Backoff(this.config.jobs.retry),
       retryLaterMs: this.config.jobs.retryLaterMs,
+      onPending: (keys) => this.software.updater?.onPending(keys),
       log: this.log,
     });
   }
 
-  private applicationStatus(): Telemetry['application'] {
-    return this.journal.containment === null ? this.application.state : 'contained';
-  }
-
   private reportedState(): ReportedState {
     return {
-      firmware: { version: this.config.firmwareVersion },
+      firmware: { version: this.software.version },
       hardware: { version: this.config.hardwareVersion },
-      application: { status: this.applicationStatus() },
-      health: this.health,
+      application: { status: this.software.status },
+      health: this.software.health,
       agent: { version: AGENT_VERSION },
+      slot: this.software.slot,
+      update: this.software.update,
     };
   }
 }

@@ -118,6 +118,8 @@ export class UnexpectedEventError extends Error {
   }
 }
 
+export function nextState(state: 'idle', event: 'admitted'): 'fetching';
+export function nextState(state: UpdateState, event: UpdateEvent): UpdateState;
 export function nextState(state: UpdateState, event: UpdateEvent): UpdateState {
   const row: Partial<Record<UpdateEvent, UpdateState>> = TRANSITIONS[state];
   const to = row[event];

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { TARGET_NAME, releaseTarget } from '../../domain/device-protocol/release-target';
+import type { ReportedState } from '../../domain/device-protocol/telemetry';
 import { codeOf, parseJson, problemOf } from '../errors';
 import { writeFileAtomically } from '../state/atomic-file';
 import { UPDATE_STATES } from './machine';
@@ -84,6 +85,17 @@ const EMPTY: Content = {
   current: null,
   history: [],
 };
+const NONE_REPORTED = {
+  state: 'idle',
+  target: null,
+  version: null,
+  release: null,
+  outcome: null,
+  reason: null,
+  at: null,
+};
+/** A shadow holds 8 KB in all. */
+const MAX_REPORTED_REASON = 256;
 /** As many as a history shows; the last ten updates. */
 const MAX_HISTORY = 10;
 
@@ -115,6 +127,22 @@ export class UpdateJournal {
   /** Newest last. */
   get history(): readonly PastUpdate[] {
     return this.content.history;
+  }
+
+  /** As the shadow tells it: the update in hand, else the last one. */
+  reported(): NonNullable<ReportedState['update']> {
+    const { current, history } = this.content;
+    const last = history.at(-1);
+    if (current !== null) {
+      const { state, target, failure, startedAt } = current;
+      const { version, release } = target.release;
+      const reason = failure?.reason.slice(0, MAX_REPORTED_REASON) ?? null;
+      return { state, target: target.name, version, release, outcome: null, reason, at: startedAt };
+    }
+    if (last === undefined) return NONE_REPORTED;
+    const { target, version, release, outcome, at } = last;
+    const reason = outcome.details['reason']?.slice(0, MAX_REPORTED_REASON) ?? null;
+    return { state: 'idle', target, version, release, outcome: outcome.status, reason, at };
   }
 
   find(key: string): PastUpdate | null {

@@ -29,4 +29,18 @@ export interface ReportedState {
   application: { status: Telemetry['application'] };
   health: Telemetry['health'];
   agent: { version: string };
+  /** Which slot runs; null on a device without updates. */
+  slot: string | null;
+  /** The update in hand, or the last one; null on a device without updates. A null takes a member out of a shadow. */
+  update: {
+    /** Of the update machine; `idle` once it has an outcome. */
+    state: string;
+    target: string | null;
+    version: string | null;
+    release: number | null;
+    outcome: 'SUCCEEDED' | 'FAILED' | 'REJECTED' | null;
+    reason: string | null;
+    /** ISO 8601: when it ended, or else began. */
+    at: string | null;
+  } | null;
 }

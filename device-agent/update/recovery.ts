@@ -1,0 +1,62 @@
+import type { Logger } from 'pino';
+import { messageOf, problemOf } from '../errors';
+import type { OperationOutcome } from '../operations/types';
+import { floorOf } from './outcome';
+import type { Installer } from './types';
+import type { UpdateJournal } from './update-journal';
+
+export interface RecoveryDependencies {
+  journal: UpdateJournal;
+  installer: Installer;
+  recordOutcome: (key: string, outcome: OperationOutcome) => void;
+  now: () => Date;
+  log: Logger;
+}
+
+/** Puts right, at a start, what no step of an update would: back to the confirmed slot, which is always safe. */
+export class Recovery {
+  constructor(private readonly deps: RecoveryDependencies) {}
+
+  async run(): Promise<void> {
+    const { damage } = this.deps.journal;
+    if (damage !== null) await this.undo(damage.key);
+    else if (this.deps.journal.current === null) await this.goBack();
+  }
+
+  /** Outside of an update the confirmed slot runs, though a disk that failed may have kept an earlier way back. */
+  async goBack(): Promise<void> {
+    const { installer, log } = this.deps;
+    if (installer.restarts === 'device') return;
+    await this.attempt('revert', async () => {
+      const [active, confirmed] = [await installer.active(), await installer.confirmed()];
+      if (active.name === confirmed.name) return;
+      log.warn({ event: 'unconfirmed slot left', slot: active.name });
+      await installer.revert();
+    });
+  }
+
+  async attempt(what: string, act: () => Promise<void>): Promise<void> {
+    try {
+      await act();
+    } catch (error) {
+      this.deps.log.error({ event: 'update not undone', what, reason: messageOf(error) });
+    }
+  }
+
+  private async undo(key: string | null): Promise<void> {
+    const { journal, installer, log, now } = this.deps;
+    const reason = 'the state of the update was damaged';
+    log.error({ event: 'update state damaged', key });
+    await this.attempt('revert', () => installer.revert());
+    await this.attempt('discard', () => installer.discard());
+    const outcome = { status: 'FAILED' as const, details: { reason } };
+    const entry = { target: '', version: '', release: 0, outcome, at: now().toISOString() };
+    await this.attempt('finish', async () => {
+      const floor = floorOf(await installer.confirmed());
+      journal.finish(key === null ? null : { ...entry, key }, floor);
+    });
+    if (key === null) return;
+    const problem = problemOf(() => this.deps.recordOutcome(key, outcome));
+    if (problem !== null) log.error({ event: 'journal not written', reason: problem });
+  }
+}

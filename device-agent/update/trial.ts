@@ -1,0 +1,90 @@
+import type { Application, StartResult } from '../supervisor/application';
+import { watchHealth, type CheckPlace, type HealthSettings } from './health';
+import { holds } from './outcome';
+import type { Turn } from './turns';
+import type { Installer } from './types';
+import type { CurrentUpdate } from './update-journal';
+
+export interface TrialDependencies {
+  installer: Installer;
+  application: Pick<Application, 'start' | 'stop' | 'try' | 'keep' | 'state'>;
+  /** What the application says is wrong with itself since its last start, or null. */
+  complaint: () => string | null;
+  contained: () => boolean;
+  /** Where and as what a health check by command runs. */
+  place: () => Promise<CheckPlace>;
+  settings: HealthSettings & { maxStarts: number };
+}
+
+/** The unconfirmed release at work: its start, and the time that it has to prove itself. */
+export class Trial {
+  private ended: Promise<string> = Promise.resolve('not started');
+  private interruption = new AbortController();
+  private wake: () => void = () => undefined;
+
+  constructor(private readonly deps: TrialDependencies) {}
+
+  /** The start was counted on disk before. */
+  async start({ target, starts }: CurrentUpdate): Promise<Turn> {
+    const { installer, application, contained, settings } = this.deps;
+    if (contained()) return { event: 'contained' };
+    if (starts > settings.maxStarts) {
+      throw new Error(`interrupted in each of ${settings.maxStarts} starts`);
+    }
+    const active = await installer.active();
+    if (!holds(active, target)) throw new Error(`slot ${active.name} runs, not the new release`);
+    await application.stop();
+    if (contained()) return { event: 'contained' };
+    const result = await this.launch();
+    if (contained()) return { event: 'contained' };
+    if (!result.ok) throw new Error(`the application can’t be started: ${result.reason}`);
+    return { event: 'done' };
+  }
+
+  private launch(): Promise<StartResult> {
+    let tell: (how: string) => void = () => undefined;
+    this.ended = new Promise((resolve) => (tell = resolve));
+    return this.deps.application.try((how) => tell(`the application ended: ${how}`));
+  }
+
+  /** A contained device waits, and begins anew once it is resumed. */
+  async confirm(stopping: AbortSignal): Promise<Turn> {
+    if (this.deps.contained()) {
+      await new Promise<void>((resolve) => (this.wake = resolve));
+      return { event: 'resumed' };
+    }
+    const problem = await this.watch(stopping);
+    if (this.deps.contained()) return { event: 'contained' };
+    if (problem !== null) throw new Error(problem);
+    return { event: 'healthy' };
+  }
+
+  private async watch(stopping: AbortSignal): Promise<string | null> {
+    const { settings, place, complaint } = this.deps;
+    this.interruption = new AbortController();
+    const { signal } = this.interruption;
+    const interrupt = (): void => this.interruption.abort();
+    stopping.addEventListener('abort', interrupt, { once: true });
+    try {
+      return await watchHealth(
+        settings,
+        { place: await place(), ended: this.ended, complaint },
+        signal,
+      );
+    } catch (error) {
+      if (signal.aborted) return 'interrupted';
+      throw error;
+    } finally {
+      stopping.removeEventListener('abort', interrupt);
+    }
+  }
+
+  /** The application is being stopped, which says nothing about the release. */
+  onContained(): void {
+    this.interruption.abort();
+  }
+
+  onResumed(): void {
+    this.wake();
+  }
+}
