@@ -8,6 +8,7 @@ module.exports = {
   testMatch: ['**/*.test.ts'],
   // Many tests start real servers; the limit is there to end a hang, not to measure.
   testTimeout: 30_000,
+  testSequencer: '<rootDir>/test/support/longest-first.cjs',
   transform: {
     '\\.[cm]?[jt]s$': [
       '@swc/jest',

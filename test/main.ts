@@ -13,7 +13,7 @@ import { pythonTuf } from './support/python-tuf';
 
 const USAGE = `usage: npm test [-- <file pattern or Jest option>…]
 
-Runs the test files in two lanes, each with a Temporal server of its own; what is missing is set up first.
+Runs the test files in three lanes, each with a Temporal server of its own; what is missing is set up first.
 --maxWorkers=N or --runInBand changes the number of lanes. The last line is "N passed, N failed".`;
 
 const progress = (line: string): void => console.error(line);
