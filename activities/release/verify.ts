@@ -72,7 +72,7 @@ async function verifyAt(
     config: { fetchRetry: 0, fetchTimeout: 600_000 },
   });
   await updater.refresh().catch((err: unknown) => {
-    throw new ReleaseError(`A device would refuse the metadata: ${messageOf(err)}`);
+    throw new ReleaseError(`A device would refuse the metadata at ${url}: ${messageOf(err)}`);
   });
   const read = (role: Role): Promise<Buffer> => readFile(join(metadataDir, `${role}.json`));
   const targets = parseTargets(await read('targets'), 'targets.json');
