@@ -15,8 +15,11 @@ const TIMEOUT_MS = 30_000;
 /** A proxy or a captive portal may answer in the server's place for a while. */
 const UNUSABLE_ANSWERS = 3;
 
+/** What a download needs to know of a target. */
+export type Artifact = Omit<VerifiedTarget, 'release'>;
+
 export interface FetchOptions {
-  target: VerifiedTarget;
+  target: Artifact;
   /** Where the artifact is put, and found again by the next life. */
   path: string;
   bytesPerSecond: number | null;
@@ -192,7 +195,7 @@ async function nextChunk(
 }
 
 /** Only a body that is framed by itself says that there is no more; without a frame, it may be a lost connection. */
-function endedEarly(response: IncomingMessage, size: number, { url, length }: VerifiedTarget) {
+function endedEarly(response: IncomingMessage, size: number, { url, length }: Artifact) {
   const framed = response.headers['transfer-encoding'] !== undefined;
   const message = `${url} ended after ${size} of ${length} bytes`;
   return framed ? new WrongLengthError(message) : new InterruptedError(message);
