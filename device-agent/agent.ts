@@ -16,6 +16,7 @@ import { Software } from './software';
 import { Journal } from './state/journal';
 import { Publisher } from './supervisor/publisher';
 import { AGENT_VERSION } from './version';
+import { watchJobs, type Watchdog } from './watchdog';
 
 export interface Agent {
   readonly thing: string;
@@ -29,9 +30,15 @@ export interface Agent {
 /** How long `stop` waits for jobs under way before it goes on. */
 const FINISH_JOBS_MS = 10_000;
 
+/** What an agent can't do to itself. */
+export interface AgentEvents {
+  /** It is wedged past healing, and is to be stopped and created anew. Called once. */
+  onWedged?: (reason: string) => void;
+}
+
 /** One device. Holds no module state: any number run in one process. */
-export function createAgent(config: AgentConfig, log: Logger): Agent {
-  return new DeviceAgent(config, log.child({ thing: config.thing }));
+export function createAgent(config: AgentConfig, log: Logger, events: AgentEvents = {}): Agent {
+  return new DeviceAgent(config, log.child({ thing: config.thing }), events);
 }
 
 class DeviceAgent implements Agent {
@@ -40,6 +47,7 @@ class DeviceAgent implements Agent {
   private readonly connection: Connection;
   private readonly jobs: JobsClient;
   private readonly runner: JobRunner;
+  private readonly watchdog: Watchdog;
   private readonly software: Software;
   private readonly publisher: Publisher;
   private readonly reporter: Reporter;
@@ -51,6 +59,7 @@ class DeviceAgent implements Agent {
   constructor(
     private readonly config: AgentConfig,
     private readonly log: Logger,
+    events: AgentEvents,
   ) {
     const { thing, stateDir } = config;
     this.journal = new Journal(stateDir);
@@ -81,6 +90,8 @@ class DeviceAgent implements Agent {
     this.jobs = new JobsClient(thing, this.connection, config.answerTimeoutMs, log);
     this.diagnostics = new Diagnostics(config, log, () => this.software.slots());
     this.runner = this.createRunner();
+    const giveUp = (reason: string): void => events.onWedged?.(reason);
+    this.watchdog = watchJobs(config, this.connection, this.runner, giveUp, log);
   }
 
   get thing(): string {
@@ -92,10 +103,12 @@ class DeviceAgent implements Agent {
     this.log.info({ event: 'agent started', version: AGENT_VERSION, containment });
     await this.software.begin();
     this.connection.start();
+    this.watchdog.start();
   }
 
   async stop(): Promise<void> {
     this.stopping = true;
+    this.watchdog.stop();
     await this.software.updater?.stop();
     await this.diagnostics.stop();
     await Promise.race([this.runner.stop(), sleep(FINISH_JOBS_MS, undefined, { ref: false })]);

@@ -1,7 +1,13 @@
 import { z } from 'zod';
 import { THING_NAME } from '../domain/names';
 import { parseJson } from './errors';
-import { diagnosticsSettings, milliseconds, readableFile, updatesSettings } from './settings';
+import {
+  diagnosticsSettings,
+  milliseconds,
+  readableFile,
+  updatesSettings,
+  watchdogSettings,
+} from './settings';
 
 const version = z.string().min(1).max(64);
 
@@ -62,6 +68,7 @@ export const agentConfig = z.strictObject({
     })
     .prefault({}),
   application: application.nullable().default(null),
+  watchdog: watchdogSettings.prefault({}),
   updates: updatesSettings.nullable().default(null),
   diagnostics: diagnosticsSettings.prefault({}),
 });
@@ -98,6 +105,7 @@ export const VARIABLES = [
   ['AGENT_APP_ARGS', 'application.args', 'its arguments as a JSON array'],
   ['AGENT_APP_ENV', 'application.env', 'its whole environment, beside PATH, as a JSON object'],
   ['AGENT_APP_GRACE_MS', 'application.graceMs', 'from SIGTERM to SIGKILL, default 5000'],
+  ['AGENT_WATCHDOG', 'watchdog', 'when a wedged agent is started anew, a JSON object'],
   ['AGENT_UPDATES', 'updates', 'signed updates, a JSON object; without it there are none'],
   ['AGENT_DIAGNOSTICS', 'diagnostics', 'what may be collected and uploaded where, a JSON object'],
   ['AGENT_APP_MAX_PER_SECOND', 'publishing.maxPerSecond', 'messages taken from it, default 50'],
@@ -113,6 +121,7 @@ const READERS: Partial<Record<Variable, (text: string) => unknown>> = {
   AGENT_RECONNECT_CAP_MS: asNumber,
   AGENT_APP_ARGS: parseJson,
   AGENT_APP_ENV: parseJson,
+  AGENT_WATCHDOG: parseJson,
   AGENT_UPDATES: parseJson,
   AGENT_DIAGNOSTICS: parseJson,
   AGENT_APP_GRACE_MS: asNumber,

@@ -1,6 +1,11 @@
 import { pino } from 'pino';
 import { createAgent } from './agent';
 import { InvalidConfigError, VARIABLES, loadConfig } from './config';
+import { startHeartbeat } from './heartbeat';
+
+/** Exit code: healing by reconnecting failed, so whoever supervises this process starts it anew. */
+const WEDGED = 70;
+const STOP_WEDGED_MS = 15_000;
 
 const HELP = `Runs one device agent until SIGTERM or SIGINT. Logs JSON lines to standard error.
 
@@ -21,16 +26,21 @@ async function main(): Promise<void> {
   }
   const level = process.env['AGENT_LOG_LEVEL'] ?? 'info';
   const log = pino({ level }, pino.destination({ dest: 2, sync: true }));
-  const agent = createAgent(loadConfig(process.env), log);
-  const stop = (): void => {
+  const config = loadConfig(process.env);
+  const agent = createAgent(config, log, { onWedged: () => end(WEDGED) });
+  const end = (code: number): void => {
+    // What is wedged may not stop, either.
+    if (code === WEDGED) setTimeout(() => process.exit(code), STOP_WEDGED_MS);
     agent.stop().then(
-      () => process.exit(0),
+      () => process.exit(code),
       (error: unknown) => {
         log.error({ event: 'stop failed', reason: String(error) });
         process.exit(1);
       },
     );
   };
+  const stop = (): void => end(0);
+  startHeartbeat(config.watchdog.blockedMs, log);
   process.once('SIGTERM', stop);
   process.once('SIGINT', stop);
   await agent.start();

@@ -5,6 +5,7 @@ export const readableFile = z.string().min(1).refine(isReadable, 'no readable fi
 export const milliseconds = z.int().min(1).max(3_600_000);
 const httpUrl = z.url({ protocol: /^https?$/ });
 const folder = z.string().min(1);
+const absolute = z.string().startsWith('/', 'must be an absolute path');
 
 /** How it is seen that a new application is good; each is repeated until the confirmation time is over. */
 const healthCheck = z.discriminatedUnion('kind', [
@@ -54,17 +55,33 @@ export const updatesSettings = z.strictObject({
 });
 export type UpdatesSettings = z.infer<typeof updatesSettings>;
 
+/** The meanings are in watchdog.ts. */
+export const watchdogSettings = z.strictObject({
+  readEveryMs: milliseconds.default(3_600_000),
+  staleMs: milliseconds.default(300_000),
+  giveUpMs: milliseconds.default(3_600_000),
+  /** Beside the grace of the application. */
+  operationMs: milliseconds.default(900_000),
+  /** An event loop that stands still for this long has its process killed. */
+  blockedMs: milliseconds.min(1_000).default(120_000),
+});
+
 export const diagnosticsSettings = z.strictObject({
-  /** Files below these may be hashed; by the name that a job uses. */
-  hashRoots: z.record(z.string().regex(/^[a-z0-9-]{1,32}$/), folder).default({}),
-  /** Where the application writes its log, rotated files not included; null where it has none. */
-  applicationLog: z.string().min(1).nullable().default(null),
+  /** Files below these folders may be hashed; by the name that a job uses. No symlink may be on the way to one. */
+  hashRoots: z.record(z.string().regex(/^[a-z0-9-]{1,32}$/), absolute).default({}),
+  /** Where the application writes its log, rotated files not included; null where it has none. No symlink either. */
+  applicationLog: absolute.nullable().default(null),
   /** Bundles are uploaded to these origins and no others, such as https://evidence.s3.eu-west-1.amazonaws.com. */
-  uploadOrigins: z.array(httpUrl).default([]),
+  uploadOrigins: z.array(httpUrl.refine(isOrigin, 'must be an origin: no path')).default([]),
 });
 export type DiagnosticsSettings = z.infer<typeof diagnosticsSettings>;
 
+function isOrigin(text: string): boolean {
+  return URL.canParse(text) && new URL(text).href === `${new URL(text).origin}/`;
+}
+
 function isLoopback(text: string): boolean {
+  if (!URL.canParse(text)) return false;
   const { hostname } = new URL(text);
   return hostname === 'localhost' || hostname === '[::1]' || hostname.startsWith('127.');
 }

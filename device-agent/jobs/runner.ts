@@ -49,15 +49,31 @@ export class JobRunner {
   /** Calls while the list was being read: it may have been too late for what they hint at. */
   private hints = 0;
   private later: NodeJS.Timeout | null = null;
+  /** When the short operations that run were begun, by key; `performance.now()`. */
+  private readonly begun = new Map<string, number>();
+  private wanted = false;
   private stopping = false;
 
   constructor(private readonly deps: JobRunnerDependencies) {}
+
+  /** The pending list was asked for and has not been read since: for the watchdog. */
+  get unread(): boolean {
+    return this.wanted;
+  }
+
+  /** Of those that must end soon; long ones have limits of their own. */
+  longestOperation(): { key: string; ms: number } | null {
+    const [eldest] = this.begun;
+    if (eldest === undefined) return null;
+    return { key: eldest[0], ms: performance.now() - eldest[1] };
+  }
 
   /**
    * Reads the pending list and starts what is new. Resolves when what containment asks has been done; other
    * operations may still run. Rejects where the list could not be read.
    */
   async refresh(): Promise<void> {
+    this.wanted = true;
     if (this.reading !== null) {
       this.hints += 1;
       return this.reading;
@@ -115,6 +131,7 @@ export class JobRunner {
       const loaded = await Promise.all(fresh.map((summary) => this.tryToLoad(summary)));
       for (const work of loaded.filter((item) => item !== null).sort(byAge)) this.begin(work);
     } while (hintsSeen !== this.hints && !this.stopping);
+    this.wanted = false;
   }
 
   /** One job that can't be read must not keep the others, containment among them, from running. */
@@ -191,12 +208,15 @@ export class JobRunner {
     log.info({ event: 'job started', jobId: held.jobId, operation, startedBefore });
     // A full disk must not keep a job from being carried out and reported.
     const unrecorded = problemOf(() => journal.recordStart(key));
+    if (this.deps.operations[operation].lane !== 'background')
+      this.begun.set(key, performance.now());
     const outcome = await runOperation(this.deps.operations, document, {
       key,
       startedBefore,
       progress: (details) => reportStatus(this.deps, held, 'IN_PROGRESS', details),
       gate: (details) => passGate(this.deps, held, details),
     });
+    this.begun.delete(key);
     if (outcome === null) return null;
     const problem = unrecorded ?? problemOf(() => journal.recordOutcome(key, outcome));
     if (problem !== null) log.error({ event: 'journal not written', reason: problem });
