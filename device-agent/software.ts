@@ -12,6 +12,7 @@ import { parseLine, type ApplicationPublish } from './supervisor/protocol';
 import type { Line } from './diagnostics/bundle';
 import { createTrust } from './trust/trust';
 import { fetchArtifact } from './update/download';
+import { createRaucInstaller } from './update/installers/rauc';
 import { createSlotsInstaller } from './update/installers/slots';
 import { rebootBy } from './update/reboot';
 import type { Installer, Trust } from './update/types';
@@ -48,7 +49,7 @@ export class Software {
       onState: () => this.onState(),
     };
     this.application = new Application(application, stateDir, events, deps.log, folder);
-    this.installer = updates === null ? null : createInstaller(updates.installer);
+    this.installer = updates === null ? null : createInstaller(updates);
     this.updateJournal = updates === null ? null : new UpdateJournal(updates.dir);
     this.updater = updates === null ? null : this.createUpdater(updates);
   }
@@ -183,11 +184,11 @@ export class Software {
   }
 }
 
-function createInstaller(settings: UpdatesSettings['installer']): Installer {
+function createInstaller({ installer: settings, dir }: UpdatesSettings): Installer {
   switch (settings.kind) {
     case 'slots':
       return createSlotsInstaller(settings);
     case 'rauc':
-      throw new Error('no installer for rauc');
+      return createRaucInstaller({ ...settings, stateFile: join(dir, 'rauc.json') });
   }
 }

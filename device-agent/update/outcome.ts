@@ -1,6 +1,6 @@
 import type { OperationOutcome } from '../operations/types';
 import type { CurrentUpdate } from './update-journal';
-import type { Floor, Slot, VerifiedTarget } from './types';
+import type { Floor, Installer, Slot, VerifiedTarget } from './types';
 
 /** Null where the update leaves none: it was set aside, and begins anew if its job is offered again. */
 export function outcomeOf(
@@ -31,6 +31,10 @@ export function holds(slot: Slot, target: VerifiedTarget): boolean {
     installed.release === target.release.release
   );
 }
+
+/** The slot that runs now. */
+export const runningSlot = (installer: Installer): Promise<Slot> =>
+  installer.booted?.() ?? installer.active();
 
 export function floorOf({ installed }: Slot): Floor {
   const { release, securityEpoch } = installed ?? { release: 0, securityEpoch: 0 };

@@ -2,7 +2,7 @@ import type { Logger } from 'pino';
 import { messageOf, problemOf } from '../errors';
 import { OperationInterruptedError, type OperationOutcome } from '../operations/types';
 import { isBeforeGate, nextState, type UpdateState } from './machine';
-import { holds, outcomeOf } from './outcome';
+import { holds, outcomeOf, runningSlot } from './outcome';
 import { Recovery } from './recovery';
 import { Steps, type Offer, type StepDependencies } from './steps';
 import { bounded, failed, joined, withdrawn, type Turn } from './turns';
@@ -98,7 +98,7 @@ export class Run {
 
   async look(): Promise<void> {
     try {
-      this.active = await this.deps.installer.active();
+      this.active = await runningSlot(this.deps.installer);
     } catch (error) {
       this.deps.log.error({ event: 'active slot not known', reason: messageOf(error) });
     }
@@ -217,11 +217,11 @@ export class Run {
     const { version, release, securityEpoch } = target.release;
     const entry = { key, target: target.name, version, release, at: at.toISOString() };
     const reached = failure === null ? { release, securityEpoch } : NOTHING_REACHED;
-    const problem = problemOf(() => {
-      journal.finish(outcome === null ? null : { ...entry, outcome }, reached);
-      if (outcome !== null) recordOutcome(key, outcome);
-    });
-    if (problem !== null) log.error({ event: 'update journal not written', reason: problem });
+    const problems = [
+      problemOf(() => journal.finish(outcome === null ? null : { ...entry, outcome }, reached)),
+      outcome === null ? null : problemOf(() => recordOutcome(key, outcome)),
+    ].filter((problem) => problem !== null);
+    for (const reason of problems) log.error({ event: 'update journal not written', reason });
     log.info({ event: 'update ended', target: target.name, ...outcome });
     if (!contained() && !this.stopping.aborted) await application.start();
     onChange();

@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { OperationContext } from '../operations/types';
 import type { FetchOptions } from './download';
 import type { UpdateState } from './machine';
-import { holds } from './outcome';
+import { holds, runningSlot } from './outcome';
 import type { Progress } from './progress';
 import type { Turn } from './turns';
 import { Trial, type TrialDependencies } from './trial';
@@ -98,9 +98,11 @@ export class Steps {
     }
   }
 
-  private async install(target: VerifiedTarget, { progress }: Offer): Promise<Turn> {
+  private async install(target: VerifiedTarget, offer: Offer): Promise<Turn> {
+    const { progress, withdrawal } = offer;
     await progress.settled();
     await progress.tell({ step: 'installing', percent: '100' });
+    withdrawal.signal.throwIfAborted();
     await this.deps.installer.install(this.artifact(target), target);
     return { event: 'done' };
   }
@@ -148,7 +150,7 @@ export class Steps {
     // One that can't be stopped must not keep the device from going back.
     await application.stop().catch(() => undefined);
     await this.tryToRevert();
-    if (installer.restarts === 'device' && holds(await installer.active(), target)) {
+    if (installer.restarts === 'device' && holds(await runningSlot(installer), target)) {
       return this.reboot(stopping);
     }
     if (!contained()) await application.start();

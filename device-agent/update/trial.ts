@@ -1,6 +1,6 @@
 import type { Application, StartResult } from '../supervisor/application';
 import { watchHealth, type CheckPlace, type HealthSettings } from './health';
-import { holds } from './outcome';
+import { holds, runningSlot } from './outcome';
 import type { Turn } from './turns';
 import type { Installer } from './types';
 import type { CurrentUpdate } from './update-journal';
@@ -24,21 +24,32 @@ export class Trial {
 
   constructor(private readonly deps: TrialDependencies) {}
 
+  /** Containment stopped the application, or kept it from being started. */
+  isInterrupted(): boolean {
+    return this.interruption.signal.aborted;
+  }
+
   /** The start was counted on disk before. */
   async start({ target, starts }: CurrentUpdate): Promise<Turn> {
-    const { installer, application, contained, settings } = this.deps;
-    if (contained()) return { event: 'contained' };
+    const { application, contained, settings } = this.deps;
+    this.interruption = new AbortController();
+    if (contained()) return this.heldBack();
     if (starts > settings.maxStarts) {
       throw new Error(`interrupted in each of ${settings.maxStarts} starts`);
     }
-    const active = await installer.active();
-    if (!holds(active, target)) throw new Error(`slot ${active.name} runs, not the new release`);
+    const slot = await runningSlot(this.deps.installer);
+    if (!holds(slot, target)) throw new Error(`slot ${slot.name} runs, not the new release`);
     await application.stop();
-    if (contained()) return { event: 'contained' };
+    if (contained()) return this.heldBack();
     const result = await this.launch();
-    if (contained()) return { event: 'contained' };
+    if (this.isInterrupted()) return { event: 'contained' };
     if (!result.ok) throw new Error(`the application can’t be started: ${result.reason}`);
     return { event: 'done' };
+  }
+
+  private heldBack(): Turn {
+    this.interruption.abort();
+    return { event: 'contained' };
   }
 
   private launch(): Promise<StartResult> {
@@ -49,33 +60,32 @@ export class Trial {
 
   /** A contained device waits, and begins anew once it is resumed. */
   async confirm(stopping: AbortSignal): Promise<Turn> {
-    if (this.deps.contained()) {
-      await new Promise<void>((resolve) => (this.wake = resolve));
+    if (this.isInterrupted()) {
+      if (this.deps.contained()) await new Promise<void>((resolve) => (this.wake = resolve));
       return { event: 'resumed' };
     }
     const problem = await this.watch(stopping);
-    if (this.deps.contained()) return { event: 'contained' };
+    if (this.isInterrupted()) return { event: 'contained' };
     if (problem !== null) throw new Error(problem);
     return { event: 'healthy' };
   }
 
+  /** What is wrong, or null; whatever it is where the watching was interrupted. */
   private async watch(stopping: AbortSignal): Promise<string | null> {
     const { settings, place, complaint } = this.deps;
-    this.interruption = new AbortController();
     const { signal } = this.interruption;
-    const interrupt = (): void => this.interruption.abort();
-    stopping.addEventListener('abort', interrupt, { once: true });
+    const stop = new AbortController();
+    const end = (): void => stop.abort();
+    const signals = [stopping, signal];
+    for (const source of signals) source.addEventListener('abort', end, { once: true });
     try {
-      return await watchHealth(
-        settings,
-        { place: await place(), ended: this.ended, complaint },
-        signal,
-      );
+      const release = { place: await place(), ended: this.ended, complaint };
+      return await watchHealth(settings, release, stop.signal);
     } catch (error) {
-      if (signal.aborted) return 'interrupted';
+      if (signal.aborted) return null;
       throw error;
     } finally {
-      stopping.removeEventListener('abort', interrupt);
+      for (const source of signals) source.removeEventListener('abort', end);
     }
   }
 

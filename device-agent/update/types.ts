@@ -53,6 +53,8 @@ export interface Slot {
 export interface Installer {
   /** The slot that is started from now on. */
   active(): Promise<Slot>;
+  /** Where the device restarts: the slot that it runs from until then. Left out where that is the active one. */
+  booted?(): Promise<Slot>;
   /** The slot that was last proven good: where `revert` leads. */
   confirmed(): Promise<Slot>;
   /** Bytes that `install` needs on disk for this target, beyond the artifact itself. */

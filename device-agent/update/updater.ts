@@ -94,6 +94,7 @@ export class DeviceUpdater implements Updater {
   /** Resolves once it is clear whether the release on trial started; false where none is on trial. */
   async onResumed(): Promise<boolean> {
     if (!this.onTrial) return false;
+    if (!this.run.trial.isInterrupted()) return true;
     const clear = this.run.afterNextStart();
     this.run.trial.onResumed();
     await clear;

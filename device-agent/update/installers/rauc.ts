@@ -24,6 +24,7 @@ export function createRaucInstaller(options: RaucInstallerOptions): Installer {
   return {
     restarts: 'device',
     active: async () => device.describe((await device.slots()).active),
+    booted: async () => device.describe((await device.slots()).booted),
     confirmed: async () => device.describe((await device.slots()).confirmed),
     // RAUC writes to slots of its own, and mounts the bundle where it is.
     spaceNeeded: () => Promise.resolve(0),
@@ -37,6 +38,7 @@ export function createRaucInstaller(options: RaucInstallerOptions): Installer {
 
 interface Roles {
   active: RaucSlot;
+  booted: RaucSlot;
   confirmed: RaucSlot;
   /** The one that is not active. */
   other: RaucSlot;
@@ -56,10 +58,10 @@ class RaucDevice {
       throw new Error(`rauc has ${slots.length} slots with a bootname, the agent needs two`);
     const pair = [first, second];
     const booted = pair.find((slot) => slot.booted);
+    if (booted === undefined) throw new Error('rauc does not know which slot is booted');
     const active = pair.find((slot) => slot.name === primary) ?? booted;
-    if (active === undefined) throw new Error('rauc does not know which slot is booted');
-    const confirmed = pair.find((slot) => slot.name === this.record.confirmed) ?? booted ?? active;
-    return { active, confirmed, other: active === first ? second : first };
+    const confirmed = pair.find((slot) => slot.name === this.record.confirmed) ?? booted;
+    return { active, booted, confirmed, other: active === first ? second : first };
   }
 
   describe(slot: RaucSlot): Slot {
