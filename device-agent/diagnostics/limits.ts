@@ -48,8 +48,9 @@ export class Budget {
     if (growth > this.limits.memoryBytes) throw new BudgetSpentError('memory');
   }
 
+  /** Whole milliseconds. */
   remainingMs(): number {
-    return Math.max(0, this.limits.totalMs - this.elapsedMs());
+    return Math.max(0, Math.ceil(this.limits.totalMs - this.elapsedMs()));
   }
 
   private elapsedMs(): number {

@@ -47,7 +47,7 @@ export async function upload(task: Upload): Promise<void> {
       if (error instanceof UploadRefusedError) throw error;
       if (task.remainingMs() <= wait) {
         throw new Error(`not uploaded in time: ${messageOf(error)}`, { cause: error });
-      };
+      }
       await sleep(wait, undefined, { signal: task.signal });
     }
   }

@@ -58,7 +58,12 @@ export const diagnosticsDocument = z.discriminatedUnion('verb', [
     verb: z.literal('collect'),
     items: z.array(collectItem).min(1).max(16),
     /** Minted into the document by Jobs when the device fetches it: `${aws:iot:s3-presigned-url-upload:…}`. */
-    uploadUrl: z.url({ protocol: /^https?$/ }).max(4_096),
+    uploadUrl: z
+      .url({
+        protocol: /^https?$/,
+        error: 'must be the URL that Jobs mints; is the placeholder right?',
+      })
+      .max(4_096),
   }),
   z.strictObject({
     ...diagnostics,
