@@ -1,13 +1,14 @@
 import { spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { lanesOf, laneAddress } from './support/lanes';
 import { readReport } from './support/jest-report';
 import { endLeftovers, MARK_VARIABLE, processesWith } from './support/leftovers';
-import { runNode } from './local/stack/processes';
+import { eventually, isAlive, runNode, type Script } from './local/stack/processes';
 
 let dir: string;
 
@@ -20,12 +21,16 @@ afterEach(() => rmSync(dir, { recursive: true, force: true }));
 describe('npm test', () => {
   /** Runs the real runner on a suite of its own, in one lane unless told. */
   async function run(files: Record<string, string>, options = ['--runInBand']) {
+    const script = start(files, options);
+    return { code: await script.ended, last: script.lines.at(-1) };
+  }
+
+  function start(files: Record<string, string>, options: string[]): Script {
     mkdirSync(join(dir, 'suite'));
     for (const [name, text] of Object.entries(files)) writeFileSync(join(dir, 'suite', name), text);
     const config = JSON.stringify({ rootDir: join(dir, 'suite'), transform: {} });
     const args = [`--config=${config}`, ...options];
-    const script = runNode(['--import', 'tsx', 'test/main.ts', ...args]);
-    return { code: await script.ended, last: script.lines.at(-1) };
+    return runNode(['--import', 'tsx', 'test/main.ts', ...args]);
   }
   const PASSING = `test('a', () => {}); test('b', () => { if (!process.env.IOT_RUNBOOKS_TEST_TEMPORAL) throw new Error(); });`;
 
@@ -63,6 +68,26 @@ describe('npm test', () => {
       test('leaves', () => { spawn('sleep', ['300'], { detached: true, stdio: 'ignore' }).unref(); });
     `;
     expect(await run({ 'a.test.js': left })).toEqual({ code: 1, last: '1 passed, 1 failed' });
+  }, 60_000);
+
+  it('ends every lane and its processes at Ctrl-C, and says so', async () => {
+    const endless = `
+      const { spawn } = require('node:child_process');
+      const { join } = require('node:path');
+      test('never ends', async () => {
+        const child = spawn('sleep', ['300'], { stdio: 'ignore' });
+        require('node:fs').writeFileSync(join(__dirname, 'pid-' + child.pid), '');
+        await new Promise((done) => setTimeout(done, 300_000));
+      }, 400_000);`;
+    const script = start({ 'a.test.js': endless, 'b.test.js': endless }, []);
+    const pids = () =>
+      readdirSync(join(dir, 'suite')).flatMap((name) => name.match(/^pid-(\d+)$/)?.[1] ?? []);
+    while (pids().length < 2) await sleep(50);
+    script.process.kill('SIGINT');
+    // The stop, and no report.
+    expect(await script.ended).toBe(1);
+    expect(script.lines.at(-1)).toBe('0 passed, 2 failed');
+    expect(await eventually(() => !pids().some((pid) => isAlive(Number(pid))))).toBe(true);
   }, 60_000);
 
   it('ends with 1 when no test ran', async () => {
