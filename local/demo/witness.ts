@@ -11,12 +11,15 @@ import { deviceKey } from '../stack/device-keys';
 import type { Emulator } from '../stack/emulator';
 
 const NAME = 'demo-witness';
+const NOTHING = { sequences: [], times: [], firmware: '' };
 
 export interface Heard {
   messages: number;
   /** Sequence numbers that were skipped. */
   lost: number;
   lastAt: number;
+  /** Version in the last message; empty where there was none. */
+  firmware: string;
 }
 
 export interface Witness {
@@ -39,26 +42,28 @@ export async function startWitness(aws: AwsClients, emulator: Emulator): Promise
     clientId: NAME,
     protocolVersion: 5,
   });
-  const heard = new Map<string, { sequences: number[]; times: number[] }>();
+  const heard = new Map<string, { sequences: number[]; times: number[]; firmware: string }>();
   client.on('message', (topic, payload) => {
     const thing = topic.split('/')[1] ?? '';
     const parsed = telemetry.safeParse(JSON.parse(payload.toString()));
     if (!parsed.success) return;
-    const entry = heard.get(thing) ?? { sequences: [], times: [] };
+    const entry = heard.get(thing) ?? { sequences: [], times: [], firmware: '' };
     entry.sequences.push(parsed.data.sequence);
     entry.times.push(Date.now());
+    entry.firmware = parsed.data.firmwareVersion;
     heard.set(thing, entry);
   });
   await client.subscribeAsync('dt/+/telemetry', { qos: 1 });
   return {
     of(thing) {
-      const { sequences, times } = heard.get(thing) ?? { sequences: [], times: [] };
+      const { sequences, times, firmware } = heard.get(thing) ?? NOTHING;
       const distinct = new Set(sequences).size;
       const span = Math.max(...sequences) - Math.min(...sequences) + 1;
       return {
         messages: distinct,
         lost: distinct === 0 ? 0 : span - distinct,
         lastAt: times.at(-1) ?? 0,
+        firmware,
       };
     },
     since: (thing, at) => (heard.get(thing)?.times ?? []).filter((time) => time > at).length,
