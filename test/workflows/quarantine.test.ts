@@ -7,7 +7,7 @@ import { createJob, eventually, readExecution } from '../support/devices';
 import { temporalAddress } from '../support/temporal';
 import { openBed, OPEN_TIMEOUT_MS, type Bed } from './bed';
 import { allow, attachOwnPolicy } from './policies';
-import { held, release, startRun, untilStatus } from './runs';
+import { held, release, startRun, untilPhase, untilStatus } from './runs';
 
 let bed: Bed;
 beforeAll(async () => {
@@ -116,12 +116,13 @@ it('ends DEBUG logging when its time is over and still releases exactly', async 
   );
   const before = await readState(bed.clients, thing);
   expect(before['log level']).toBe('WARN');
-  const run = await held(bed, thing, { settings: { debugLogsFor: '2 seconds' } });
-  expect((await readState(bed.clients, thing))['log level']).toBe('DEBUG');
-  await eventually(
-    () => readState(bed.clients, thing),
-    (state) => state['log level'] === 'WARN',
-  );
+  const run = await startRun(bed, thing, { settings: { debugLogsFor: '2 seconds' } });
+  for (const level of ['DEBUG', 'WARN'])
+    await eventually(
+      () => readState(bed.clients, thing),
+      (state) => state['log level'] === level,
+    );
+  await untilPhase(run, 'holding');
 
   await release(run);
   expect(await readState(bed.clients, thing)).toEqual(before);
