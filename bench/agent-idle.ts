@@ -87,7 +87,6 @@ async function serviceCommand(): Promise<{ args: string[]; env: Record<string, s
 
 function agentEnv(emulator: Emulator, device: TestDevice, port: number, stateDir: string) {
   return {
-    PATH: process.env['PATH'],
     AGENT_THING: device.thing,
     AGENT_HOST: emulator.mqtt.host,
     AGENT_PORT: String(port),
