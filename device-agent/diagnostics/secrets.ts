@@ -49,6 +49,14 @@ const NAMED = String.raw`(?:${NAMES})[\w.-]{0,32}`;
 const isNoWord = (secret: string): boolean => /[0-9=+/]|[a-z][A-Z]/.test(secret);
 
 export const SECRET_RULES: readonly SecretRule[] = [
+  {
+    // Several words, up to the end of the string that they are in.
+    name: 'pair',
+    pattern: new RegExp(
+      String.raw`["'][ \t]{0,8}[\w.-]{0,64}?${NAMED}[ \t]{0,8}[:=][ \t]{0,8}([^\s"'{[|>\\][^\r\n"'\\]*)`,
+      'gi',
+    ),
+  },
   { name: 'aws-key-id', pattern: /((?:AKIA|ASIA|ABIA|ACCA)[A-Z0-9]{16,})/g },
   {
     name: 'aws-secret',
