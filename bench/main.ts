@@ -1,5 +1,7 @@
 import { parseArgs } from 'node:util';
 import { z } from 'zod';
+import { benchAgentIdle } from './agent-idle';
+import { benchAgentInstall } from './agent-install';
 import { benchContainment } from './containment';
 
 interface BenchOptions {
@@ -17,6 +19,13 @@ const BENCHES: Record<string, Bench> = {
   containment: {
     what: 'requested to disconnected, against a bare script that makes the same AWS calls',
     run: benchContainment,
+  },
+  agent: {
+    what: 'an update of 200 MB against curl, openssl and tar, and against RAUC; then what the agent takes while it idles',
+    run: async (options) => ({
+      ...(await benchAgentInstall(options)),
+      ...(await benchAgentIdle(options)),
+    }),
   },
 };
 
