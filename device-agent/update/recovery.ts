@@ -1,13 +1,15 @@
 import type { Logger } from 'pino';
 import { messageOf, problemOf } from '../errors';
 import type { OperationOutcome } from '../operations/types';
-import { floorOf } from './outcome';
+import { floorOf, runningSlot } from './outcome';
 import type { Installer } from './types';
 import type { UpdateJournal } from './update-journal';
 
 export interface RecoveryDependencies {
   journal: UpdateJournal;
   installer: Installer;
+  /** Starts the device anew; resolves once that was asked for. */
+  reboot: () => Promise<void>;
   recordOutcome: (key: string, outcome: OperationOutcome) => void;
   now: () => Date;
   log: Logger;
@@ -55,8 +57,12 @@ export class Recovery {
       const floor = floorOf(await installer.confirmed());
       journal.finish(key === null ? null : { ...entry, key }, floor);
     });
-    if (key === null) return;
-    const problem = problemOf(() => this.deps.recordOutcome(key, outcome));
+    const problem = key === null ? null : problemOf(() => this.deps.recordOutcome(key, outcome));
     if (problem !== null) log.error({ event: 'journal not written', reason: problem });
+    // Once: the journal is whole again.
+    await this.attempt('restart', async () => {
+      const [running, next] = [await runningSlot(installer), await installer.active()];
+      if (running.name !== next.name) await this.deps.reboot();
+    });
   }
 }

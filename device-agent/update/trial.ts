@@ -7,7 +7,7 @@ import type { CurrentUpdate } from './update-journal';
 
 export interface TrialDependencies {
   installer: Installer;
-  application: Pick<Application, 'start' | 'stop' | 'try' | 'keep' | 'state'>;
+  application: Pick<Application, 'start' | 'stop' | 'try' | 'keep'>;
   /** What the application says is wrong with itself since its last start, or null. */
   complaint: () => string | null;
   contained: () => boolean;

@@ -110,6 +110,10 @@ export class Life {
     this.updater = this.createUpdater();
   }
 
+  private isDead(): boolean {
+    return this.dead;
+  }
+
   die(): void {
     this.dead = true;
     this.tellDeath();
@@ -142,7 +146,7 @@ export class Life {
     if (fail === what) throw failWith ?? new Error(`${what} fails`);
     const result = await act();
     if (killAfter === what && this.bed.killNow()) this.die();
-    return this.dead ? never() : result;
+    return this.isDead() ? never() : result;
   }
 
   private installer(): Installer {
@@ -162,27 +166,23 @@ export class Life {
   }
 
   private supervised() {
-    const life = this;
     return {
-      get state() {
-        return life.application === 'stopped' ? ('stopped' as const) : ('running' as const);
-      },
       start: (): Promise<StartResult> => {
-        if (life.dead) return never();
-        if (life.application === 'stopped') life.application = 'confirmed';
+        if (this.dead) return never();
+        if (this.application === 'stopped') this.application = 'confirmed';
         return Promise.resolve({ ok: true, state: 'running' });
       },
       stop: (): Promise<StopResult> => {
-        if (life.dead) return never();
-        life.application = 'stopped';
+        if (this.dead) return never();
+        this.application = 'stopped';
         return Promise.resolve({ was: 'not running' });
       },
       try: (onEnd: (how: string) => void): Promise<StartResult> =>
-        life.act('try', () => {
-          life.bed.trials += 1;
-          life.application = 'trial';
-          life.endTrial = onEnd;
-          if (life.bed.faults.exits) setTimeout(() => onEnd('exit code 3'), 5);
+        this.act('try', () => {
+          this.bed.trials += 1;
+          this.application = 'trial';
+          this.endTrial = onEnd;
+          if (this.bed.faults.exits) setTimeout(() => onEnd('exit code 3'), 5);
           return Promise.resolve({ ok: true, state: 'running' });
         }),
       keep: () => undefined,
