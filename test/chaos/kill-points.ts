@@ -32,7 +32,7 @@ export function awsPoint(call: AwsCall, side: KillPoint['side']): KillPoint | nu
 }
 
 /** `count` of the points, chosen by the seed, in the order they came; all of them where there are no more. */
-export function samplePoints(points: KillPoint[], count: number, seed: number): KillPoint[] {
+export function samplePoints<T>(points: readonly T[], count: number, seed: number): T[] {
   const random = seeded(seed);
   const ranked = points.map((point, index) => ({ point, index, rank: random() }));
   ranked.sort((a, b) => a.rank - b.rank);
