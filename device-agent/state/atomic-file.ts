@@ -1,5 +1,6 @@
-import { closeSync, fsyncSync, mkdirSync, openSync, renameSync, writeSync } from 'node:fs';
+import { closeSync, existsSync, fsyncSync, openSync, renameSync, writeSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { makeFolder } from './make-folder';
 
 /**
  * Replaces a file so that a power cut leaves either the old content or the new, never a part: written beside it,
@@ -7,7 +8,7 @@ import { dirname } from 'node:path';
  */
 export function writeFileAtomically(path: string, content: string): void {
   const folder = dirname(path);
-  mkdirSync(folder, { recursive: true });
+  if (!existsSync(folder)) makeFolder(folder);
   const temporary = `${path}.tmp`;
   withFile(temporary, 'w', (file) => {
     writeSync(file, content);

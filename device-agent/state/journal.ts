@@ -1,8 +1,9 @@
 import { readFileSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { codeOf, parseJson } from '../errors';
+import { codeOf, parseJson, problemOf } from '../errors';
 import { writeFileAtomically } from './atomic-file';
+import { makeFolder } from './make-folder';
 
 const containment = z.object({
   /** ISO 8601. */
@@ -46,6 +47,8 @@ export class Journal {
 
   constructor(folder: string, now: () => Date = () => new Date()) {
     this.path = join(folder, 'journal.json');
+    // A disk that refuses says so again where something is to be written.
+    problemOf(() => makeFolder(folder));
     const read = readJournal(this.path, now);
     this.containmentNow = read.containment;
     this.executions = read.executions;

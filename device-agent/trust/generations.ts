@@ -14,6 +14,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { problemOf } from '../errors';
+import { makeFolder } from '../state/make-folder';
 import { syncFolder } from '../state/sync';
 
 /**
@@ -51,7 +52,7 @@ export class Generations {
    * generation.
    */
   prepare(): void {
-    mkdirSync(this.dir, { recursive: true });
+    makeFolder(this.dir);
     const found = lstatSync(this.link, { throwIfNoEntry: false });
     if (found?.isDirectory() === true) renameSync(this.link, this.folder(this.next()));
   }

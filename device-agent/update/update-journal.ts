@@ -5,6 +5,7 @@ import { TARGET_NAME, releaseTarget } from '../../domain/device-protocol/release
 import type { ReportedState } from '../../domain/device-protocol/telemetry';
 import { codeOf, parseJson, problemOf } from '../errors';
 import { writeFileAtomically } from '../state/atomic-file';
+import { makeFolder } from '../state/make-folder';
 import { UPDATE_STATES } from './machine';
 import type { Floor } from './types';
 
@@ -111,6 +112,8 @@ export class UpdateJournal {
 
   constructor(folder: string) {
     this.path = join(folder, 'update.json');
+    // A disk that refuses says so again where something is to be written.
+    problemOf(() => makeFolder(folder));
     const read = readJournal(this.path);
     this.content = read.content;
     this.damage = read.damage;
