@@ -39,6 +39,8 @@ function clientOptions(endpoint: Endpoint): IClientOptions {
     reconnectPeriod: 0,
     resubscribe: false,
     queueQoSZero: false,
+    // Else the first packet makes a table of 65,536 buffers, 7 MiB, to write numbers faster.
+    writeCache: false,
   };
 }
 
