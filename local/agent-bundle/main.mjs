@@ -22,11 +22,14 @@ const zodByParts = {
   },
 };
 
-/** MQTT.js over WebSockets and through SOCKS, neither of which the agent uses. */
-const withoutOtherTransports = {
-  name: 'without-other-transports',
+/** MQTT.js over WebSockets, through SOCKS, and with timers for browsers: none of which the agent uses. */
+const withoutOtherPlaces = {
+  name: 'without-other-places',
   setup({ onLoad, onResolve }) {
-    onResolve({ filter: /^(ws|socks)$/ }, ({ path }) => ({ path, namespace: 'left-out' }));
+    onResolve({ filter: /^(ws|socks|worker-timers)$/ }, ({ path }) => ({
+      path,
+      namespace: 'left-out',
+    }));
     onLoad({ filter: /.*/, namespace: 'left-out' }, () => ({ contents: 'module.exports = {};' }));
   },
 };
@@ -40,7 +43,7 @@ const { outputFiles } = await build({
   minify: true,
   sourcemap: 'external',
   logLevel: 'warning',
-  plugins: [zodByParts, withoutOtherTransports],
+  plugins: [zodByParts, withoutOtherPlaces],
   write: false,
 });
 await mkdir(resolve(ROOT, 'dist'), { recursive: true });
