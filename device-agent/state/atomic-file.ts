@@ -11,11 +11,16 @@ export function writeFileAtomically(path: string, content: string): void {
   if (!existsSync(folder)) makeFolder(folder);
   const temporary = `${path}.tmp`;
   withFile(temporary, 'w', (file) => {
-    writeSync(file, content);
+    writeAll(file, Buffer.from(content));
     fsyncSync(file);
   });
   renameSync(temporary, path);
   withFile(folder, 'r', fsyncSync);
+}
+
+/** On a disk that is nearly full a write takes what fits and says so only by its result; the next one fails. */
+function writeAll(file: number, content: Buffer): void {
+  for (let at = 0; at < content.length;) at += writeSync(file, content, at);
 }
 
 function withFile(path: string, flags: string, use: (file: number) => void): void {
