@@ -17,10 +17,14 @@ export function syncFolder(folder: string): void {
  * Everything below the folder is on the disk once this resolves. One `sync -f` writes the whole file system at once,
  * which is several times quicker than flushing file by file; without it, file by file.
  * The first is run beside the event loop, since a slow flash takes many seconds; the second then has little to do.
+ * Linux tells of a failed write once: where the first failed, the second proves nothing, and each file is asked for
+ * its own.
  */
 export async function syncTree(folder: string): Promise<void> {
-  await new Promise((resolve) => execFile('sync', ['-f', folder], resolve));
-  if (spawnSync('sync', ['-f', folder]).status !== 0) await syncEach(folder);
+  const flushed = await new Promise<boolean>((resolve) => {
+    execFile('sync', ['-f', folder], (error) => resolve(!error));
+  });
+  if (!flushed || spawnSync('sync', ['-f', folder]).status !== 0) await syncEach(folder);
 }
 
 async function syncEach(folder: string): Promise<void> {
