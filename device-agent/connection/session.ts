@@ -13,6 +13,8 @@ export interface SessionEnd {
 const ALPN_PORT = 443;
 const ALPN_NAME = 'x-amzn-mqtt-ca';
 const END_TIMEOUT_MS = 2_000;
+/** MQTT 5: another client has connected with the same id. On MQTT 3.1.1 the connection only closes. */
+const SESSION_TAKEN_OVER = 142;
 
 /**
  * No last will: AWS refuses a CONNECT whose will topic the client may not publish to, so a contained agent
@@ -52,6 +54,8 @@ export class Session {
   private isEnding = false;
   private lastError: Error | null = null;
   private disconnectCode: number | null = null;
+  /** Told of the end of the connection: the requests that wait for an answer. */
+  private readonly unanswered = new Set<(end: SessionEnd) => void>();
 
   private constructor(
     private readonly client: MqttClient,
@@ -63,7 +67,9 @@ export class Session {
       client.once('close', () => {
         this.isOpen = false;
         client.end(true);
-        resolve(this.describeEnd());
+        const end = this.describeEnd();
+        resolve(end);
+        for (const tell of this.unanswered) tell(end);
       });
     });
   }
@@ -121,23 +127,29 @@ export class Session {
     if (this.isOpen) this.client.stream.destroy();
   }
 
-  private async firstOf<T>(
+  /** Nothing of a request is kept once it has its outcome: a session may last for months. */
+  private firstOf<T>(
     ask: (answer: (outcome: T) => void) => void,
   ): Promise<T | { kind: 'disconnected'; byBroker: boolean } | { kind: 'unanswered' }> {
-    let timer: NodeJS.Timeout | undefined;
-    const unanswered = new Promise<{ kind: 'unanswered' }>((resolve) => {
-      timer = setTimeout(() => resolve({ kind: 'unanswered' }), this.answerTimeoutMs);
+    return new Promise((resolve) => {
+      const settle = (outcome: Parameters<typeof resolve>[0]): void => {
+        clearTimeout(timer);
+        this.unanswered.delete(gone);
+        resolve(outcome);
+      };
+      const gone = ({ byBroker }: SessionEnd): void => settle({ kind: 'disconnected', byBroker });
+      const timer = setTimeout(() => settle({ kind: 'unanswered' }), this.answerTimeoutMs);
+      this.unanswered.add(gone);
+      ask(settle);
     });
-    const gone = this.closed.then(({ byBroker }) => ({ kind: 'disconnected' as const, byBroker }));
-    const answered = new Promise<T>((resolve) => ask(resolve));
-    const outcome = await Promise.race([answered, gone, unanswered]);
-    clearTimeout(timer);
-    return outcome;
   }
 
   private describeEnd(): SessionEnd {
     if (this.isEnding) return { byBroker: false, reason: 'ended by the agent' };
     if (this.lastError !== null) return { byBroker: false, reason: this.lastError.message };
+    if (this.disconnectCode === SESSION_TAKEN_OVER) {
+      return { byBroker: true, reason: 'taken over by another client with this id' };
+    }
     const code = this.disconnectCode === null ? '' : `, reason code ${this.disconnectCode}`;
     return { byBroker: true, reason: `closed by the broker${code}` };
   }
