@@ -4,6 +4,11 @@ import { z } from 'zod';
 export const readableFile = z.string().min(1).refine(isReadable, 'no readable file');
 export const milliseconds = z.int().min(1).max(3_600_000);
 const httpUrl = z.url({ protocol: /^https?$/ });
+/** Of a repository: it is named in what a job reports and in logs, and has names appended. */
+const repositoryUrl = httpUrl.refine(
+  isPlain,
+  'must hold no user name, password, query or fragment: it is told to the cloud where a download fails',
+);
 const folder = z.string().min(1);
 const absolute = z.string().startsWith('/', 'must be an absolute path');
 
@@ -26,8 +31,8 @@ const healthCheck = z.discriminatedUnion('kind', [
 
 export const updatesSettings = z.strictObject({
   /** The TUF repository: metadata below one URL, targets below another. */
-  metadataUrl: httpUrl,
-  targetsUrl: httpUrl,
+  metadataUrl: repositoryUrl,
+  targetsUrl: repositoryUrl,
   /** The root that was shipped with the device; what is trusted first, and again after damage. */
   rootFile: readableFile,
   /** Keeps the trusted metadata, the download and the state of an update. */
@@ -80,10 +85,16 @@ function isOrigin(text: string): boolean {
   return URL.canParse(text) && new URL(text).href === `${new URL(text).origin}/`;
 }
 
+function isPlain(text: string): boolean {
+  if (!URL.canParse(text)) return false;
+  const { username, password } = new URL(text);
+  return username === '' && password === '' && !/[?#]/.test(text);
+}
+
 function isLoopback(text: string): boolean {
   if (!URL.canParse(text)) return false;
   const { hostname } = new URL(text);
-  return hostname === 'localhost' || hostname === '[::1]' || hostname.startsWith('127.');
+  return hostname === 'localhost' || hostname === '[::1]' || /^127(\.\d+){3}$/.test(hostname);
 }
 
 function isReadable(path: string): boolean {
