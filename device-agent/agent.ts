@@ -1,6 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
-import type { ReportedState } from '../domain/device-protocol/telemetry';
 import { jobTopics, shadowTopics } from '../domain/device-protocol/topics';
 import { commandOf } from './commands';
 import type { AgentConfig } from './config';
@@ -11,6 +10,7 @@ import { Diagnostics } from './diagnostics/diagnostics';
 import { JobsClient } from './jobs/client';
 import { JobRunner } from './jobs/runner';
 import { createOperations } from './operations/operations';
+import { Condition } from './reporter/condition';
 import { Reporter } from './reporter/reporter';
 import { Software } from './software';
 import { Journal } from './state/journal';
@@ -42,7 +42,9 @@ export function createAgent(config: AgentConfig, log: Logger, events: AgentEvent
 }
 
 class DeviceAgent implements Agent {
-  private readonly startedAt = Date.now();
+  private readonly startedAt = performance.now();
+  private readonly condition: Condition;
+  private readonly log: Logger;
   private readonly journal: Journal;
   private readonly connection: Connection;
   private readonly jobs: JobsClient;
@@ -58,11 +60,13 @@ class DeviceAgent implements Agent {
 
   constructor(
     private readonly config: AgentConfig,
-    private readonly log: Logger,
+    ownLog: Logger,
     events: AgentEvents,
   ) {
     const { thing, stateDir } = config;
-    this.journal = new Journal(stateDir);
+    this.condition = new Condition(config, () => this.reporter.nudge());
+    const log = (this.log = this.condition.listeningTo(ownLog));
+    this.journal = new Journal(stateDir, () => new Date(), this.condition.disk.write);
     this.connection = new Connection(
       { endpoint: config, reconnect: config.reconnect },
       {
@@ -78,6 +82,8 @@ class DeviceAgent implements Agent {
       journal: this.journal,
       onPublish: (message) => this.publisher.accept(message),
       onChange: () => this.reporter.nudge(),
+      onRestart: () => this.condition.lifetime.countRestart(),
+      write: this.condition.disk.write,
       log,
     });
     this.publisher = new Publisher(
@@ -101,6 +107,7 @@ class DeviceAgent implements Agent {
   async start(): Promise<void> {
     const { containment } = this.journal;
     this.log.info({ event: 'agent started', version: AGENT_VERSION, containment });
+    this.condition.lifetime.begin();
     await this.software.begin();
     this.connection.start();
     this.watchdog.start();
@@ -118,6 +125,7 @@ class DeviceAgent implements Agent {
       await this.software.stop();
     } finally {
       await this.connection.stop();
+      this.condition.lifetime.end();
     }
     this.log.info({ event: 'agent stopped' });
   }
@@ -131,7 +139,7 @@ class DeviceAgent implements Agent {
       health: this.software.health,
       contained: this.journal.containment?.since ?? 'false',
       containedReason: this.journal.containment?.reason ?? '',
-      uptimeSeconds: String(Math.round((Date.now() - this.startedAt) / 1_000)),
+      uptimeSeconds: String(Math.round((performance.now() - this.startedAt) / 1_000)),
       connections: String(this.connection.sessions),
       ...this.diagnostics.status(),
     };
@@ -187,7 +195,7 @@ class DeviceAgent implements Agent {
   private createReporter(outbox: Outbox): Reporter {
     const { application } = this.software;
     const sources = {
-      state: () => this.reportedState(),
+      state: () => this.condition.reported(this.software),
       takeCounts: () => ({
         refusedPublishes: this.publisher.takeRefused(),
         applicationRestarts: application.takeRestarts(),
@@ -226,17 +234,5 @@ class DeviceAgent implements Agent {
       onPending: (keys) => this.software.updater?.onPending(keys),
       log: this.log,
     });
-  }
-
-  private reportedState(): ReportedState {
-    return {
-      firmware: { version: this.software.version },
-      hardware: { version: this.config.hardwareVersion },
-      application: { status: this.software.status },
-      health: this.software.health,
-      agent: { version: AGENT_VERSION },
-      slot: this.software.slot,
-      update: this.software.update,
-    };
   }
 }

@@ -24,10 +24,15 @@ export interface SoftwareDependencies {
   onPublish: (message: ApplicationPublish) => void;
   /** The application, its health, its version, its slot or an update changed. */
   onChange: () => void;
+  onRestart: () => void;
   log: Logger;
+  /** As writeFileAtomically. */
+  write: (path: string, content: string) => void;
   /** Instead of the update repository that the configuration names. */
   trust?: Trust;
 }
+
+const KEEP_TIME_MS = 600_000;
 
 /** What runs on the device: the application, the slot that it runs in and the update that may replace it. */
 export class Software {
@@ -37,6 +42,8 @@ export class Software {
   private saidHealth: Telemetry['health'] | null = null;
   private readonly installer: Installer | null;
   private readonly updateJournal: UpdateJournal | null;
+  private readonly clock: Clock;
+  private clockTimer: NodeJS.Timeout | null = null;
 
   constructor(
     private readonly config: AgentConfig,
@@ -47,10 +54,12 @@ export class Software {
     const events = {
       onLine: (line: string) => this.onLine(line),
       onState: () => this.onState(),
+      onRestart: deps.onRestart,
     };
+    this.clock = new Clock(stateDir, Date.now, deps.write);
     this.application = new Application(application, stateDir, events, deps.log, folder);
     this.installer = updates === null ? null : createInstaller(updates);
-    this.updateJournal = updates === null ? null : new UpdateJournal(updates.dir);
+    this.updateJournal = updates === null ? null : new UpdateJournal(updates.dir, deps.write);
     this.updater = updates === null ? null : this.createUpdater(updates);
   }
 
@@ -59,6 +68,7 @@ export class Software {
     const { journal, log } = this.deps;
     await this.application.reapOrphan();
     const { updater } = this;
+    if (updater !== null) this.keepTime();
     const asUsual = updater === null || (await updater.resume());
     log.info({ event: 'software', slot: this.slot, version: this.version, asUsual });
     if (asUsual && journal.containment === null) await this.application.start();
@@ -79,6 +89,7 @@ export class Software {
   }
 
   stop(): Promise<StopResult> {
+    if (this.clockTimer !== null) clearInterval(this.clockTimer);
     return this.application.stop();
   }
 
@@ -104,6 +115,12 @@ export class Software {
     return this.updateJournal?.reported() ?? null;
   }
 
+  /** The last few, newest last. */
+  get updates(): ReportedState['updates'] {
+    const past = this.updateJournal?.history ?? [];
+    return past.map(({ version, outcome, at }) => ({ version, outcome: outcome.status, at }));
+  }
+
   /** For diagnostics. */
   async slots(): Promise<Line> {
     const { installer, updateJournal } = this;
@@ -111,6 +128,12 @@ export class Software {
     const { current, floor, history } = updateJournal;
     const [active, confirmed] = [await installer.active(), await installer.confirmed()];
     return JSON.parse(JSON.stringify({ active, confirmed, floor, current, history })) as Line;
+  }
+
+  /** Months may pass between updates, and what expires is judged by the last known time. */
+  private keepTime(): void {
+    this.clock.now();
+    this.clockTimer ??= setInterval(() => this.clock.now(), KEEP_TIME_MS).unref();
   }
 
   private onLine(line: string): void {
@@ -143,9 +166,8 @@ export class Software {
   }
 
   private createUpdater(updates: UpdatesSettings): DeviceUpdater {
-    const { config, deps, application, installer, updateJournal } = this;
+    const { config, deps, application, installer, updateJournal, clock } = this;
     if (installer === null || updateJournal === null) throw new Error('no installer');
-    const clock = new Clock(config.stateDir);
     const { installer: slots, bytesPerSecond, stalledMs } = updates;
     const { metadataUrl, targetsUrl, rootFile } = updates;
     return new DeviceUpdater({

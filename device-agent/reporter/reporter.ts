@@ -3,6 +3,7 @@ import type { ReportedState, Telemetry } from '../../domain/device-protocol/tele
 import { commandFilter, shadowTopics, telemetryTopic } from '../../domain/device-protocol/topics';
 import type { Outbox } from '../connection/outbox';
 import type { PublishOutcome } from '../connection/types';
+import { ShadowSchedule } from './shadow-schedule';
 
 export interface ReporterSettings {
   thing: string;
@@ -31,7 +32,7 @@ export class Reporter {
   private isOpen = false;
   private subscribed = false;
   private sequence = 0;
-  private shadowSent: string | null = null;
+  private readonly shadow = new ShadowSchedule();
   private sendingShadow = false;
   private lastTelemetryAt = 0;
   private soon: NodeJS.Timeout | null = null;
@@ -51,7 +52,7 @@ export class Reporter {
     if (this.isOpen) return;
     this.isOpen = true;
     this.subscribed = false;
-    this.shadowSent = null;
+    this.shadow.reset();
     void this.tick();
   }
 
@@ -69,7 +70,7 @@ export class Reporter {
   /** State changed or refusals were seen: a message out of turn, at most one each `minGapMs`. */
   nudge(): void {
     if (!this.isOpen || this.soon !== null) return;
-    const waitMs = this.lastTelemetryAt + this.settings.minGapMs - Date.now();
+    const waitMs = this.lastTelemetryAt + this.settings.minGapMs - performance.now();
     this.soon = setTimeout(
       () => {
         this.soon = null;
@@ -88,7 +89,7 @@ export class Reporter {
 
   private async tick(): Promise<void> {
     if (!this.isOpen || !this.outbox.ready('reports')) return;
-    this.lastTelemetryAt = Date.now();
+    this.lastTelemetryAt = performance.now();
     await this.subscribe();
     await this.updateShadow();
     await this.publishTelemetry();
@@ -106,13 +107,18 @@ export class Reporter {
   }
 
   private async updateShadow(): Promise<void> {
-    const reported = JSON.stringify({ state: { reported: this.sources.state() } });
-    if (reported === this.shadowSent || this.sendingShadow || !this.isOpen) return;
+    if (this.sendingShadow || !this.isOpen) return;
+    const reported = this.sources.state();
+    if (!this.shadow.isDue(reported)) return;
     this.sendingShadow = true;
     const topic = shadowTopics.update(this.settings.thing);
-    const outcome = await this.outbox.publish('reports', topic, reported);
+    const outcome = await this.outbox.publish(
+      'reports',
+      topic,
+      JSON.stringify({ state: { reported } }),
+    );
     this.sendingShadow = false;
-    if (outcome.kind === 'accepted') this.shadowSent = reported;
+    if (outcome.kind === 'accepted') this.shadow.onSent(reported);
     else this.log.warn({ event: 'shadow not updated', outcome });
   }
 

@@ -25,6 +25,7 @@ export class Clock {
   constructor(
     folder: string,
     private readonly systemTime: () => number = Date.now,
+    private readonly write: (path: string, content: string) => void = writeFileAtomically,
   ) {
     this.path = join(folder, 'clock.json');
     this.lastKnown = readLastKnown(this.path);
@@ -50,7 +51,7 @@ export class Clock {
     const lastKnown = new Date(this.lastKnown).toISOString();
     // Where it fails, too: a disk that refuses is not asked again with every reading.
     this.savedAt = this.lastKnown;
-    return problemOf(() => writeFileAtomically(this.path, JSON.stringify({ lastKnown })));
+    return problemOf(() => this.write(this.path, JSON.stringify({ lastKnown })));
   }
 }
 

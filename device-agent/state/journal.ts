@@ -45,7 +45,11 @@ export class Journal {
   private executions: Execution[];
   private readonly path: string;
 
-  constructor(folder: string, now: () => Date = () => new Date()) {
+  constructor(
+    folder: string,
+    now: () => Date = () => new Date(),
+    private readonly write = writeFileAtomically,
+  ) {
     this.path = join(folder, 'journal.json');
     // A disk that refuses says so again where something is to be written.
     problemOf(() => makeFolder(folder));
@@ -86,27 +90,29 @@ export class Journal {
 
   private save(): void {
     const content = { containment: this.containmentNow, executions: this.executions };
-    writeFileAtomically(this.path, JSON.stringify(content));
+    this.write(this.path, JSON.stringify(content));
   }
 }
 
 function readJournal(path: string, now: () => Date): z.infer<typeof journalFile> {
-  let text: string;
+  let text: string | null = null;
   try {
     text = readFileSync(path, 'utf8');
   } catch (error) {
     if (codeOf(error) === 'ENOENT') return { containment: null, executions: [] };
-    throw error;
   }
-  const parsed = journalFile.safeParse(parseJson(text));
+  const parsed = journalFile.safeParse(text === null ? undefined : parseJson(text));
   if (parsed.success) return parsed.data;
-  renameSync(path, `${path}.damaged`);
   const damaged: Containment = {
     since: now().toISOString(),
     reason: 'the journal is damaged, so the device starts contained; a resume job lifts it',
     requestedBy: 'agent',
   };
   const content = { containment: damaged, executions: [] };
-  writeFileAtomically(path, JSON.stringify(content));
+  // A disk that refuses has the agent find the same damage at its next start, which is better than no start.
+  problemOf(() => {
+    renameSync(path, `${path}.damaged`);
+    writeFileAtomically(path, JSON.stringify(content));
+  });
   return content;
 }

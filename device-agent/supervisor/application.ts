@@ -30,6 +30,8 @@ export type StopResult =
 export interface ApplicationEvents {
   onLine: (line: string) => void;
   onState: (state: ApplicationState) => void;
+  /** It is about to be started again, after an end of its own. */
+  onRestart: () => void;
 }
 
 interface Running {
@@ -210,11 +212,14 @@ export class Application {
     // Children that it left behind would run on unsupervised.
     killGroup(pid, 'SIGKILL');
     this.orphan.forget();
-    this.log.info({ event: 'application ended', pid, code, signal, wanted: this.wanted });
+    const reason = signal === null ? `exit code ${code}` : `ended by ${signal}`;
+    const entry = { event: 'application ended', pid, code, signal, wanted: this.wanted, reason };
+    if (this.wanted) this.log.error(entry);
+    else this.log.info(entry);
     const { onTrialEnd } = this;
     if (this.wanted) this.restartLater();
     else this.enter('stopped');
-    onTrialEnd?.(signal === null ? `exit code ${code}` : `ended by ${signal}`);
+    onTrialEnd?.(reason);
   }
 
   private restartLater(): void {
@@ -224,6 +229,7 @@ export class Application {
     this.restartTimer = setTimeout(() => {
       this.restartTimer = null;
       this.restartsSinceTaken += 1;
+      this.events.onRestart();
       void this.start();
     }, this.backoff.next());
   }

@@ -110,7 +110,10 @@ export class UpdateJournal {
   private content: Content;
   private readonly path: string;
 
-  constructor(folder: string) {
+  constructor(
+    folder: string,
+    private readonly write = writeFileAtomically,
+  ) {
     this.path = join(folder, 'update.json');
     // A disk that refuses says so again where something is to be written.
     problemOf(() => makeFolder(folder));
@@ -165,7 +168,7 @@ export class UpdateJournal {
 
   private save(change: Partial<Content>): void {
     this.content = { ...this.content, ...change };
-    writeFileAtomically(this.path, JSON.stringify(this.content));
+    this.write(this.path, JSON.stringify(this.content));
   }
 }
 

@@ -26,9 +26,22 @@ export type ReceivedTelemetry = z.infer<typeof receivedTelemetry>;
 export interface ReportedState {
   firmware: { version: string };
   hardware: { version: string };
-  application: { status: Telemetry['application'] };
+  /** `restarts`: since the agent was installed. */
+  application: { status: Telemetry['application']; restarts: number };
   health: Telemetry['health'];
-  agent: { version: string };
+  agent: {
+    version: string;
+    /** Since it was installed. */
+    starts: number;
+    /** Resident, in steps of 8. */
+    memoryMiB: number;
+    /** Redacted; `at` is ISO 8601. */
+    lastError: { at: string; what: string } | null;
+  };
+  /** Boots in which the agent ran; null where the system does not tell them apart. */
+  boots: number | null;
+  /** Whether the agent can write what it must keep. */
+  disk: 'ok' | 'full' | 'read-only' | 'failing';
   /** Which slot runs; null on a device without updates. */
   slot: string | null;
   /** The update in hand, or the last one; null on a device without updates. A null takes a member out of a shadow. */
@@ -43,4 +56,6 @@ export interface ReportedState {
     /** ISO 8601: when it ended, or else began. */
     at: string | null;
   } | null;
+  /** The last few updates, newest last. */
+  updates: { version: string; outcome: 'SUCCEEDED' | 'FAILED' | 'REJECTED'; at: string }[];
 }
