@@ -32,7 +32,8 @@ export class Outbox {
     private readonly connection: Pick<Connection, 'open' | 'publish' | 'subscribe'>,
     private readonly closesOnRefusal: boolean,
     quiet: BackoffSettings,
-    private readonly now: () => number = Date.now,
+    /** Milliseconds that never run backwards: a clock that is set back must not keep a device silent. */
+    private readonly now: () => number = () => performance.now(),
   ) {
     // A quiet time without jitter's short end: half of the ceiling at least.
     const state = (): ChannelState => ({

@@ -2,7 +2,7 @@ import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
-import { codeOf } from '../errors';
+import { codeOf, problemOf } from '../errors';
 import { writeFileAtomically } from '../state/atomic-file';
 
 const record = z.object({ pid: z.int().positive(), startedAt: z.string() });
@@ -24,8 +24,9 @@ export class OrphanRecord {
     if (startedAt !== null) writeFileAtomically(this.path, JSON.stringify({ pid, startedAt }));
   }
 
+  /** A record that a read-only disk keeps names a process that has ended, which its start time tells. */
   forget(): void {
-    rmSync(this.path, { force: true });
+    problemOf(() => rmSync(this.path, { force: true }));
   }
 
   /** Ends what an earlier life of the agent left behind; the pid, or null where there was nothing. */

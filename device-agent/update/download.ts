@@ -79,7 +79,7 @@ function assertRoom({ path, target, spaceNeeded = 0, spaceFolder }: FetchOptions
 async function complete(part: PartFile, options: FetchOptions): Promise<void> {
   const backoff = options.backoff ?? new Backoff(BACKOFF);
   const limit = new RateLimit(options.bytesPerSecond);
-  const state: Attempt = { etag: null, furthest: part.size, since: Date.now(), unusable: 0 };
+  const state: Attempt = { etag: null, furthest: part.size, since: performance.now(), unusable: 0 };
   backoff.reset();
   while (part.size < options.target.length) {
     try {
@@ -95,7 +95,7 @@ interface Attempt {
   etag: string | null;
   /** The most bytes that were ever there; a server without ranges starts over, which is no progress. */
   furthest: number;
-  /** When that rose last, in milliseconds. */
+  /** When that rose last; `performance.now()`. */
   since: number;
   /** Answers in a row that no retry is known to cure. */
   unusable: number;
@@ -117,7 +117,8 @@ async function afterFailure(
     backoff.reset();
     part.flush();
   }
-  const stalled = Date.now() - state.since;
+  // By a clock that does not leap: a device may boot in 1970 and learn the time on the way.
+  const stalled = Math.round(performance.now() - state.since);
   if (stalled >= stalledMs)
     throw new Error(
       `no further than ${state.furthest} bytes for ${stalled} ms: ${messageOf(error)}`,
@@ -168,7 +169,7 @@ async function receive(
     if (part.size + chunk.length > target.length)
       throw new WrongLengthError(`${target.url} is longer than the ${target.length} bytes signed`);
     part.append(chunk);
-    if (part.size > state.furthest) state.since = Date.now();
+    if (part.size > state.furthest) state.since = performance.now();
     onProgress?.(part.size);
     const delay = limit.spend(chunk.length);
     if (delay > 0) await sleep(delay, undefined, signal && { signal });
