@@ -73,6 +73,11 @@ function parserInto(target: TreeWriter): Parser {
     throw error;
   });
   parser.on('ignoredEntry', refuse);
+  // The parser would take it for a file of another name, with a map of the holes as its content.
+  parser.on('meta', (header: string) => {
+    if (/^\d+ GNU\.sparse\./m.test(header))
+      throw new UnpackError('an entry is a sparse file: make the archive without --sparse');
+  });
   parser.on('entry', (entry: ReadEntry) => {
     if (entry.type === 'Directory') target.folder(entry);
     else if (entry.type === 'File' || entry.type === 'OldFile') target.file(entry);

@@ -9,15 +9,19 @@ export interface TarEntry {
   size?: number;
   /** The path in an extended header, whatever its length. */
   pax?: boolean;
+  /** Announced in an extended header, as GNU tar does for a file with holes. */
+  sparse?: boolean;
 }
 
 const BLOCK = 512;
 
 /** Tars by hand, since no tool writes the hostile ones. POSIX ustar: IEEE 1003.1, pax, "ustar Interchange Format". */
 export function tarOf(entries: TarEntry[], end = true): Buffer {
-  const blocks = entries.flatMap((entry) =>
-    entry.pax === true ? [paxHeader(entry.path), ...one({ ...entry, path: 'short' })] : one(entry),
-  );
+  const blocks = entries.flatMap((entry) => {
+    if (entry.pax === true)
+      return [paxHeader('path', entry.path), ...one({ ...entry, path: 'short' })];
+    return entry.sparse === true ? [paxHeader('GNU.sparse.major', '1'), ...one(entry)] : one(entry);
+  });
   return Buffer.concat([...blocks, ...(end ? [Buffer.alloc(2 * BLOCK)] : [])]);
 }
 
@@ -61,8 +65,8 @@ function writeSize(block: Buffer, size: number): void {
   block.writeBigUInt64BE(BigInt(size), 128);
 }
 
-function paxHeader(path: string): Buffer {
-  const text = ` path=${path}\n`;
+function paxHeader(name: string, value: string): Buffer {
+  const text = ` ${name}=${value}\n`;
   let length = text.length + 2;
   while (`${length}${text}`.length !== length) length += 1;
   const content = Buffer.from(`${length}${text}`);
