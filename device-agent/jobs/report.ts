@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { fitStatusDetails } from '../../domain/device-protocol/status-details';
 import type { Backoff } from '../connection/backoff';
+import type { GateAnswer } from '../operations/types';
 import {
   GONE,
   JobRequestRejectedError,
@@ -81,15 +82,29 @@ async function readAgain(
   }
 }
 
+/** How an execution ended that was in progress when it was last seen. */
+const ENDS: Readonly<Record<string, GateAnswer>> = { CANCELED: 'cancelled', TIMED_OUT: 'timedOut' };
+
+async function howItEnded(jobs: JobsClient, held: HeldExecution): Promise<GateAnswer> {
+  try {
+    const current = await jobs.describe(held.jobId);
+    if (current === null) return 'deleted';
+    if (current.executionNumber !== held.executionNumber) return 'superseded';
+    return ENDS[current.status] ?? 'over';
+  } catch {
+    return 'over';
+  }
+}
+
 /**
- * True only where the service accepted an update that expects the version last seen: nobody has cancelled the
+ * Passed only where the service accepted an update that expects the version last seen: nobody has cancelled the
  * execution or let it time out. An unanswered update is asked again, for only an answer counts.
  */
 export async function passGate(
   deps: { jobs: JobsClient; retry: () => Backoff; log: Logger },
   held: HeldExecution,
   details: Record<string, string>,
-): Promise<boolean> {
+): Promise<GateAnswer> {
   const { jobId, executionNumber } = held;
   const statusDetails = fitStatusDetails(details);
   const retry = deps.retry();
@@ -103,14 +118,17 @@ export async function passGate(
     } as const;
     try {
       held.version = await deps.jobs.update(jobId, update);
-      return true;
+      return 'passed';
     } catch (error) {
       deps.log.warn({ event: 'gate not passed', jobId, attempt, reason: String(error) });
-      if (error instanceof JobRequestUnansweredError && error.disconnected) return false;
-      if (error instanceof JobRequestRejectedError && GONE.has(error.code)) return false;
+      if (error instanceof JobRequestUnansweredError && error.disconnected) return 'offline';
+      if (error instanceof JobRequestRejectedError && GONE.has(error.code))
+        return howItEnded(deps.jobs, held);
       await sleep(retry.next());
     }
-    if ((await readAgain(deps.jobs, held)) !== 'held' || !isInProgress(held)) return false;
+    const again = await readAgain(deps.jobs, held);
+    if (again === 'unreported') return 'offline';
+    if (again === 'gone' || !isInProgress(held)) return howItEnded(deps.jobs, held);
   }
-  return false;
+  return 'unanswered';
 }

@@ -11,6 +11,20 @@ export interface OperationOutcome {
 /** `gone`: cancelled, timed out or deleted, so that nothing is left to do for it. `unreported`: no answer. */
 export type ProgressAnswer = 'reported' | 'gone' | 'unreported';
 
+/**
+ * `passed`: the service accepted an update of this execution just now, so that it is neither cancelled nor timed out,
+ * and the device is not offline. The others say why not; `superseded`: AWS offers the job anew, after a time-out.
+ */
+export type GateAnswer =
+  | 'passed'
+  | 'offline'
+  | 'unanswered'
+  | 'cancelled'
+  | 'timedOut'
+  | 'superseded'
+  | 'deleted'
+  | 'over';
+
 /** The agent stops in the middle of an operation that its next life carries on with: there is no outcome yet. */
 export class OperationInterruptedError extends Error {
   constructor() {
@@ -26,11 +40,8 @@ export interface OperationContext {
   startedBefore: boolean;
   /** Tells the service how far it is; resolves whatever becomes of it, and never rejects. */
   progress: (details: Record<string, string>) => Promise<ProgressAnswer>;
-  /**
-   * The commit gate: true only where the service accepted an update of this execution just now, so that it is
-   * neither cancelled nor timed out, and the device is not offline.
-   */
-  gate: (details: Record<string, string>) => Promise<boolean>;
+  /** The commit gate: what can't be undone by a later word of the cloud is done only where it was passed. */
+  gate: (details: Record<string, string>) => Promise<GateAnswer>;
 }
 
 /**

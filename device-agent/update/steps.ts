@@ -1,7 +1,7 @@
 import { mkdirSync, readdirSync, unlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { OperationContext } from '../operations/types';
+import type { GateAnswer, OperationContext } from '../operations/types';
 import type { FetchOptions } from './download';
 import type { UpdateState } from './machine';
 import { holds, runningSlot } from './outcome';
@@ -32,6 +32,16 @@ export interface StepDependencies extends TrialDependencies {
 const REBOOT_WITHIN_MS = 600_000;
 const REVERT_ATTEMPTS = 3;
 const REVERT_PAUSE_MS = 1_000;
+
+const SHUT: Record<Exclude<GateAnswer, 'passed'>, string> = {
+  offline: 'the device was offline',
+  unanswered: 'the Jobs service gave no answer',
+  cancelled: 'the job was cancelled',
+  timedOut: 'the job timed out',
+  superseded: 'the job timed out and was sent anew',
+  deleted: 'the job was deleted',
+  over: 'the job is over',
+};
 
 /** What each state does. A step is safe to repeat, for its state is on disk before it begins. */
 export class Steps {
@@ -110,14 +120,13 @@ export class Steps {
   private async askAtGate({ target }: CurrentUpdate, offer: Offer): Promise<Turn> {
     await offer.progress.settled();
     const { version, release } = target.release;
-    const passed = await offer.context.gate({
+    const answer = await offer.context.gate({
       step: 'installed',
       version,
       release: String(release),
     });
-    if (passed) return { event: 'passed' };
-    const reason =
-      'the commit gate is shut: the device is offline, or the job cancelled or timed out';
+    if (answer === 'passed') return { event: 'passed' };
+    const reason = `not switched at the commit gate: ${SHUT[answer]}`;
     return { event: 'refused', failure: { step: 'installed', reason, status: 'FAILED' } };
   }
 

@@ -7,7 +7,7 @@ import {
   JobRequestUnansweredError,
   JobsClient,
 } from '../../device-agent/jobs/client';
-import { reportStatus } from '../../device-agent/jobs/report';
+import { passGate, reportStatus } from '../../device-agent/jobs/report';
 
 interface Request {
   topic: string;
@@ -158,4 +158,57 @@ describe('a job update', () => {
       expect(versions(service)).toHaveLength(5);
     },
   );
+});
+
+describe('the commit gate', () => {
+  const pass = (service: ReturnType<typeof serviceThat>) => {
+    const held = { jobId: 'job', executionNumber: 1, version: 2, status: 'IN_PROGRESS' };
+    const retry = () => new Backoff({ baseMs: 1, capMs: 1 });
+    return passGate({ jobs: service.jobs, retry, log }, held, {});
+  };
+  const isUpdate = ({ topic }: Request) => topic.endsWith('/update');
+  const execution = (status: string, executionNumber = 1) =>
+    accepted({
+      execution: { jobId: 'job', status, queuedAt: 1, versionNumber: 5, executionNumber },
+    });
+  /** Each update gets this answer, each reading that one. */
+  const asked = (update: (nth: number) => Answer, read: Answer) => {
+    let updates = 0;
+    return serviceThat((request) => (isUpdate(request) ? update((updates += 1)) : read));
+  };
+  const inProgress = execution('IN_PROGRESS');
+  const mismatch = rejected('VersionMismatch');
+  const terminal = rejected('TerminalStateReached');
+
+  it.each<[string, (nth: number) => Answer]>([
+    ['a mismatch', (nth) => (nth === 1 ? mismatch : accepted({}))],
+    ['a lost answer', (nth) => (nth === 1 ? 'silence' : accepted({}))],
+  ])('is passed after %s only by an answer to another update', async (_what, update) => {
+    const service = asked(update, inProgress);
+    expect(await pass(service)).toBe('passed');
+    const versions = service.requests.filter(isUpdate).map(({ body }) => body.expectedVersion);
+    expect(versions).toEqual([2, 5]);
+  });
+
+  it.each<[string, Answer, Answer]>([
+    ['cancelled', terminal, execution('CANCELED')],
+    ['cancelled', mismatch, execution('CANCELED')],
+    ['cancelled', 'silence', execution('CANCELED')],
+    ['timedOut', terminal, execution('TIMED_OUT')],
+    ['superseded', terminal, execution('QUEUED', 2)],
+    ['superseded', mismatch, execution('IN_PROGRESS', 2)],
+    ['deleted', rejected('ResourceNotFound'), rejected('ResourceNotFound')],
+    ['over', terminal, execution('FAILED')],
+    ['over', terminal, rejected('InternalError')],
+    ['unanswered', mismatch, inProgress],
+    ['unanswered', 'silence', inProgress],
+    ['unanswered', rejected('RequestThrottled'), rejected('RequestThrottled')],
+  ])('is shut and says why: %s', async (why, update, read) => {
+    expect(await pass(asked(() => update, read))).toBe(why);
+  });
+
+  it('is shut where the connection goes, though the update may have been taken', async () => {
+    const service = serviceThat(() => 'silence', { kind: 'disconnected', byBroker: false });
+    expect(await pass(service)).toBe('offline');
+  });
 });

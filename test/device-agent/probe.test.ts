@@ -26,7 +26,7 @@ async function probed(protocolVersion: 4 | 5, outcome: PublishOutcome, startedBe
     startedBefore,
     key: 'probe-1#1',
     progress: () => Promise.resolve('reported' as const),
-    gate: () => Promise.resolve(true),
+    gate: () => Promise.resolve('passed'),
   });
   return { published, status, ...details };
 }

@@ -2,7 +2,11 @@ import { mkdirSync, mkdtempSync, readFileSync, readlinkSync, writeFileSync } fro
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { pino } from 'pino';
-import type { OperationContext, OperationOutcome } from '../../../device-agent/operations/types';
+import type {
+  GateAnswer,
+  OperationContext,
+  OperationOutcome,
+} from '../../../device-agent/operations/types';
 import type { StartResult, StopResult } from '../../../device-agent/supervisor/application';
 import type { HealthSettings } from '../../../device-agent/update/health';
 import { createSlotsInstaller } from '../../../device-agent/update/installers/slots';
@@ -25,7 +29,7 @@ export interface Faults {
   /** Fails, each time. */
   fail?: Act;
   failWith?: Error;
-  gate?: boolean;
+  gate?: GateAnswer;
   /** The new application ends by itself. */
   exits?: boolean;
   health?: HealthSettings['health'];
@@ -126,7 +130,7 @@ export class Life {
       progress: () => Promise.resolve(this.progressAnswer),
       gate: () => {
         this.gateAsked += 1;
-        return this.act('gate', () => Promise.resolve(this.bed.faults.gate ?? true));
+        return this.act('gate', () => Promise.resolve(this.bed.faults.gate ?? 'passed'));
       },
     };
   }

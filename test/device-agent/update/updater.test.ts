@@ -138,14 +138,18 @@ describe('an update', () => {
     },
   );
 
-  it('that is refused at the gate does not switch, discards the slot and tells the shadow', async () => {
-    const bed = new UpdateBed({ gate: false });
+  it.each([
+    ['offline', 'the device was offline'],
+    ['cancelled', 'the job was cancelled'],
+    ['timedOut', 'the job timed out'],
+  ] as const)('that finds the gate shut does not switch: %s', async (gate, why) => {
+    const bed = new UpdateBed({ gate });
     const { outcome, last } = await endsWell(bed);
     expect(outcome).toMatchObject({ status: 'FAILED', details: { step: 'installed' } });
     expect(bed.trials).toBe(0);
     expect(readdirSync(join(bed.slots, 'b'))).toEqual(['root']);
     expect(last.journal.reported()).toMatchObject({ state: 'idle', outcome: 'FAILED' });
-    expect(last.journal.reported().reason).toContain('gate');
+    expect(last.journal.reported().reason).toBe(`not switched at the commit gate: ${why}`);
   });
 
   it('whose job is cancelled on the way is given up before the gate', async () => {
