@@ -3,6 +3,9 @@ export class ReleaseError extends Error {
   override readonly name = 'ReleaseError';
 }
 
+export const noRepository = (dir: string): ReleaseError =>
+  new ReleaseError(`${dir} is no release repository: make one with "npm run release -- init"`);
+
 /** Not by `instanceof`: under Jest, Node's own errors are of another realm's class. */
 export function hasCode(err: unknown, ...codes: string[]): boolean {
   return (

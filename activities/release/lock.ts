@@ -1,6 +1,6 @@
 import { open, readFile, rm } from 'node:fs/promises';
-import { join } from 'node:path';
-import { hasCode, ReleaseError } from './errors';
+import { dirname, join } from 'node:path';
+import { hasCode, noRepository, ReleaseError } from './errors';
 
 /**
  * Two commands at once on one repository would each write what the other has not read. A lock whose process has
@@ -32,6 +32,7 @@ async function acquire(file: string): Promise<boolean> {
     return true;
   } catch (err) {
     if (hasCode(err, 'EEXIST')) return false;
+    if (hasCode(err, 'ENOENT', 'ENOTDIR')) throw noRepository(dirname(file));
     throw err;
   }
 }

@@ -1,5 +1,5 @@
 import type { Metadata, Root, Snapshot, Targets, Timestamp } from '@tufjs/models';
-import { ReleaseError } from './errors';
+import { noRepository, ReleaseError } from './errors';
 import { openFolder, type Folder } from './folder';
 import {
   isSignedBy,
@@ -64,9 +64,6 @@ function newest(roots: Metadata<Root>[], dir: string): Metadata<Root> {
   if (root === undefined) throw noRepository(dir);
   return root;
 }
-
-const noRepository = (dir: string): ReleaseError =>
-  new ReleaseError(`${dir} is no release repository: make one with "npm run release -- init"`);
 
 function latest(names: readonly string[], role: Role, dir: string): number {
   const pattern = new RegExp(`^([1-9][0-9]{0,8})\\.${role}\\.json$`);

@@ -26,6 +26,8 @@ export interface SignInput {
   signers: readonly Signer[];
   /** The same staged file, as another key holder signed a copy of it. */
   others: readonly { file: string; metadata: AnyMetadata }[];
+  /** Only says what these signatures would put in force. */
+  dryRun: boolean;
 }
 
 export interface Signed {
@@ -72,6 +74,7 @@ export async function signStaged(repository: Repository, input: SignInput): Prom
     throw new ReleaseError('Nothing is staged: add a release first, or renew with --renew');
   }
   refuseStrangers(repository, input.signers);
+  const { dryRun } = input;
   const before = staged.map(({ metadata }) => serialise(metadata).toString());
   for (const { role, metadata } of staged) {
     refuseForgedSignatures(repository, role, metadata);
@@ -84,8 +87,8 @@ export async function signStaged(repository: Repository, input: SignInput): Prom
   const after = staged.map(({ metadata }) => serialise(metadata).toString());
   const signed: Signed[] = [];
   for (const [index, { role, metadata }] of staged.entries()) {
-    if (before[index] !== after[index]) await stage(repository, role, metadata);
-    signed.push(await putInForce(repository, role, metadata));
+    if (!dryRun && before[index] !== after[index]) await stage(repository, role, metadata);
+    signed.push(await putInForce(repository, role, metadata, dryRun));
   }
   return signed;
 }
@@ -140,11 +143,12 @@ async function putInForce(
   repository: Repository,
   role: OfflineRole,
   metadata: AnyMetadata,
+  dryRun: boolean,
 ): Promise<Signed> {
   const { valid, threshold } = countSignatures(repository.root, role, metadata);
   const complete = valid.length >= threshold;
   const { version, expires } = metadata.signed;
-  if (complete) {
+  if (complete && !dryRun) {
     await repository.folder.replace(metadataFile(role, version), serialise(metadata));
     await repository.folder.remove(stagedFile(role));
   }

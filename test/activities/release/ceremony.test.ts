@@ -34,6 +34,18 @@ function edit(file: string, change: (signed: Record<string, unknown>) => void): 
 
 const makeFifo = (path: string): Buffer => execFileSync('/bin/sh', ['-c', 'mkfifo "$0"', path]);
 
+describe('a look before signing', () => {
+  it('tells what a signature would put in force, with and without keys, and changes nothing', async () => {
+    await bench.add('1.0.0');
+    const staged = join(bench.dir, 'staged/targets.json');
+    const before = readFileSync(staged, 'utf8');
+    expect(await bench.sign([], null, true)).toMatchObject([{ signatures: 0, complete: false }]);
+    expect(await bench.sign(['offline'], null, true)).toMatchObject([{ complete: true }]);
+    expect(readFileSync(staged, 'utf8')).toBe(before);
+    expect((await bench.open()).targets.signed.version).toBe(1);
+  });
+});
+
 describe('keys', () => {
   it('are readable by their owner alone, and never overwritten', async () => {
     const { offlineKeys, onlineKeys } = bench.made;
@@ -92,11 +104,11 @@ describe('signing', () => {
     const copy = join(bench.home, 'copy');
     cpSync(bench.dir, copy, { recursive: true });
     const signers = await readSigners([join(bench.keysDir, 'offline/targets-2.pem')], null);
-    await signStaged(await openRepository(copy), { signers, others: [] });
+    await signStaged(await openRepository(copy), { signers, others: [], dryRun: false });
     await bench.sign(['offline/targets-1.pem']);
     const file = join(copy, 'staged/targets.json');
     const other = parseTargets(readFileSync(file), file);
-    const merged = { signers: [], others: [{ file, metadata: other }] };
+    const merged = { signers: [], others: [{ file, metadata: other }], dryRun: false };
     expect(await signStaged(await bench.open(), merged)).toMatchObject([{ complete: true }]);
     await bench.add('1.1.0');
     await expect(signStaged(await bench.open(), merged)).rejects.toThrow('not a copy');

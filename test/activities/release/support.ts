@@ -50,10 +50,11 @@ export async function makeBench(options: Partial<InitInput> = {}) {
   const sign = async (
     keys: string[] = ['offline'],
     passphrase: string | null = null,
+    dryRun = false,
   ): Promise<Signed[]> => {
     const paths = keys.map((key) => join(keysDir, key));
     const signers = await readSigners(paths, passphrase);
-    return signStaged(await openRepository(dir), { signers, others: [] });
+    return signStaged(await openRepository(dir), { signers, others: [], dryRun });
   };
   const publishTo = async (store: ReleaseStore, more: Partial<PublishInput> = {}) =>
     publish(await openRepository(dir), store, {

@@ -8,7 +8,9 @@ import { writeFileAtomically } from '../../../device-agent/state/atomic-file';
 const path = join(mkdtempSync(join(tmpdir(), 'atomic-')), 'journal.json');
 const { writeSync } = fs;
 
-afterEach(() => jest.restoreAllMocks());
+afterEach(() => {
+  jest.restoreAllMocks();
+});
 
 /** A disk with room for so many bytes: a write takes what fits, as write(2) does, and the next one fails. */
 function leaveRoomFor(bytes: number): void {

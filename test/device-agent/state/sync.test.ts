@@ -5,7 +5,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { syncTree } from '../../../device-agent/state/sync';
 
-afterEach(() => jest.restoreAllMocks());
+afterEach(() => {
+  jest.restoreAllMocks();
+});
 
 function tree(): string {
   const folder = mkdtempSync(join(tmpdir(), 'tree-'));

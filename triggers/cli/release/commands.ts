@@ -72,7 +72,7 @@ export async function add(deps: ReleaseCliDeps, options: AddOptions): Promise<Co
 }
 
 export async function sign(deps: ReleaseCliDeps, options: SignOptions): Promise<CommandOutput> {
-  const { dir, keys, merge = [] } = options;
+  const { dir, keys, merge = [], dryRun } = options;
   const signers = await signersOf(deps, keys ?? [], options);
   const others = await Promise.all(merge.map(readOther));
   return withLock(dir, async () => {
@@ -81,8 +81,11 @@ export async function sign(deps: ReleaseCliDeps, options: SignOptions): Promise<
     }
     const repository = await openRepository(dir);
     const fresh = stagedReleases(repository);
-    const signed = await signStaged(repository, { signers, others });
-    return { text: describeSigned(signed, fresh, options), data: { signed, releases: fresh } };
+    const signed = await signStaged(repository, { signers, others, dryRun });
+    return {
+      text: describeSigned(signed, fresh, options),
+      data: { dryRun, signed, releases: fresh },
+    };
   });
 }
 

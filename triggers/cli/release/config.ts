@@ -124,11 +124,16 @@ const signOptions = z
     keys: paths.optional(),
     merge: paths.optional(),
     renew: z.enum(['targets', 'root'], 'must be targets or root').optional(),
+    dryRun: flag,
     passphraseFile,
   })
-  .refine(({ keys, merge }) => keys !== undefined || merge !== undefined, {
+  .refine(({ keys, merge, dryRun }) => dryRun || keys !== undefined || merge !== undefined, {
     path: ['keys'],
     error: 'must name the keys to sign with (or --merge a copy that others signed)',
+  })
+  .refine(({ renew, dryRun }) => !dryRun || renew === undefined, {
+    path: ['dryRun'],
+    error: 'can’t stand with --renew, which stages anew',
   });
 export type SignOptions = z.infer<typeof signOptions>;
 

@@ -100,6 +100,7 @@ const signCommand = (program: Command): Command =>
     .option('--keys <path...>', 'key files, or folders of them')
     .option('--merge <file...>', 'take the signatures from another copy of a staged file')
     .option('--renew <role>', 'stage targets or root anew, with a later expiry, and sign that')
+    .option('--dry-run', 'show what would be signed and sign nothing; needs no keys')
     .option(...PASSPHRASE);
 
 const publishCommand = (program: Command): Command =>

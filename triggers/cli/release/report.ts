@@ -18,7 +18,7 @@ export function describeInit(result: InitResult, { dir, threshold }: InitOptions
 }
 
 const describeRelease = (release: Release): string =>
-  `${release.name}: version ${release.version}, release ${release.release}, security epoch ${release.securityEpoch}, for ${release.hardware.join(', ')}${release.reverts === undefined ? '' : `, reverts release ${release.reverts}`}`;
+  `${release.name}: version ${release.version}, release ${release.release}, security epoch ${release.securityEpoch}, for ${release.hardware.join(', ')}${release.reverts === undefined ? '' : `, reverts release ${release.reverts}`}, ${release.length} bytes, SHA-256 ${release.sha256}`;
 
 export function describeAdded(result: AddResult, { dir }: { dir: string }): string {
   const { release, reverts, unchanged, onlyForward, droppedSignatures } = result;
@@ -42,12 +42,14 @@ export function describeAdded(result: AddResult, { dir }: { dir: string }): stri
 export function describeSigned(
   signed: readonly Signed[],
   releases: readonly Release[],
-  { dir }: { dir: string },
+  { dir, dryRun }: { dir: string; dryRun: boolean },
 ): string {
+  const inForce = dryRun ? ', enough' : ', in force';
   const lines = signed.map(
     ({ role, version, expires, signatures, threshold, complete }) =>
-      `${role}.json version ${version}, expires ${expires}: ${signatures} of ${threshold} signatures${complete ? ', in force' : ''}`,
+      `${role}.json version ${version}, expires ${expires}: ${signatures} of ${threshold} signatures${complete ? inForce : ''}`,
   );
+  if (dryRun) return [...releases.map(describeRelease), ...lines, 'Nothing was signed.'].join('\n');
   const next = signed.every(({ complete }) => complete)
     ? `Next: npm run release -- publish --dir ${dir} --online-keys <online keys> --to <place>`
     : `Next: the other key holders sign, here or on a copy of ${dir} (bring ${dir}/staged back and --merge it)`;

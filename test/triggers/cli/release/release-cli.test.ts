@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -61,6 +62,9 @@ describe('npm run release', () => {
     );
     expect(outcomes[0]?.stdout).toContain('Ship this root with every device: releases/metadata');
     expect(outcomes[4]?.stdout).toContain('A device accepts this repository');
+    // What a holder compares with the build before he signs.
+    const sha256 = createHash('sha256').update('firmware').digest('hex');
+    for (const listing of [1, 2]) expect(outcomes[listing]?.stdout).toContain(sha256);
     const said = outcomes.map(({ stdout, stderr }) => stdout + stderr).join('');
     const secret = readFileSync(join(dir, 'keys/offline/root-1.pem'), 'utf8').split('\n')[1] ?? '';
     expect(secret.length).toBeGreaterThan(40);
@@ -113,6 +117,9 @@ describe('npm run release', () => {
       error: expect.stringContaining('name must be a path'),
     });
     expect((await release(['--help'])).stdout).toContain('publish');
+    const nowhere = await release(['sign', '--dir', 'nowhere', '--dry-run']);
+    expect(nowhere).toMatchObject({ code: 1 });
+    expect(nowhere.stderr).toContain('nowhere is no release repository');
   }, 60_000);
 });
 
@@ -134,6 +141,7 @@ describe('the options', () => {
     ],
     ['too few keys', () => parseInitOptions({ keys: 'k', threshold: '4' }), 'rootKeys'],
     ['no key', () => parseSignOptions({}), 'keys'],
+    ['a look at a renewal', () => parseSignOptions({ dryRun: true, renew: 'root' }), 'dryRun'],
     ['another role', () => parseSignOptions({ keys: ['k'], renew: 'snapshot' }), 'renew'],
     [
       'a URL to publish to',
