@@ -18,11 +18,20 @@ export function problemOf(act: () => void): string | null {
   }
 }
 
-/** Undefined where the text is not JSON, for a schema to refuse. */
+/** Deeper than anything that is ours; far from where a schema, or writing it out again, would overflow the stack. */
+const MAX_DEPTH = 64;
+
+/** Undefined where the text is not JSON or is nested too deep, for a schema to refuse. */
 export function parseJson(text: string): unknown {
   try {
-    return JSON.parse(text);
+    const value: unknown = JSON.parse(text);
+    return isDeeper(value, MAX_DEPTH) ? undefined : value;
   } catch {
     return undefined;
   }
+}
+
+function isDeeper(value: unknown, than: number): boolean {
+  if (typeof value !== 'object' || value === null) return false;
+  return than === 0 || Object.values(value).some((inner) => isDeeper(inner, than - 1));
 }

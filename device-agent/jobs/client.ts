@@ -2,7 +2,6 @@ import { randomUUID } from 'node:crypto';
 import type { Logger } from 'pino';
 import type { z } from 'zod';
 import { jobTopics } from '../../domain/device-protocol/topics';
-import { parseJson } from '../errors';
 import type { Connection } from '../connection/connection';
 import {
   describeReply,
@@ -91,7 +90,7 @@ export class JobsClient {
       return false;
     }
     const body =
-      payload.length > MAX_MESSAGE_BYTES ? undefined : parseJson(payload.toString('utf8'));
+      payload.length > MAX_MESSAGE_BYTES ? undefined : parseAnswer(payload.toString('utf8'));
     const token = withClientToken.safeParse(body);
     const waiting = token.success ? this.waiting.get(token.data.clientToken) : undefined;
     if (waiting?.topic === verdict[1]) {
@@ -144,6 +143,15 @@ export const GONE: ReadonlySet<string> = new Set([
   'TerminalStateReached',
   'InvalidStateTransition',
 ]);
+
+/** Nested as deep as it likes: a job whose document is too deep is to be rejected, not to stay unread. */
+function parseAnswer(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
 
 function rejected(reply: unknown): JobRequestRejectedError {
   const parsed = rejection.safeParse(reply);

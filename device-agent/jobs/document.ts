@@ -1,5 +1,6 @@
 import type { z } from 'zod';
 import { jobDocument, type JobDocument } from '../../domain/device-protocol/job-document';
+import { messageOf } from '../errors';
 
 /** AWS's limit on a job document, in characters. */
 const MAX_DOCUMENT = 32_768;
@@ -21,9 +22,14 @@ export function parseJobDocument(document: unknown): ParsedDocument {
       reason: `the document has ${size} characters; at most ${MAX_DOCUMENT} are taken`,
     };
   }
-  const parsed = jobDocument.safeParse(document);
-  if (parsed.success) return { ok: true, document: parsed.data };
-  return { ok: false, reason: parsed.error.issues.map(describe).join('; ') };
+  try {
+    const parsed = jobDocument.safeParse(document);
+    if (parsed.success) return { ok: true, document: parsed.data };
+    return { ok: false, reason: parsed.error.issues.map(describe).join('; ') };
+  } catch (error) {
+    // A pattern writes out what is no text before it looks at it.
+    return { ok: false, reason: `the document is nested too deep: ${messageOf(error)}` };
+  }
 }
 
 /** Infinite where it is nested too deep to be written out again. */
