@@ -9,6 +9,7 @@ import type { Journal, RecordedOutcome } from '../state/journal';
 import type { JobsClient } from './client';
 import { parseJobDocument } from './document';
 import type { JobExecution, JobSummary } from './messages';
+import { ContainmentOrder, byAge } from './order';
 import { passGate, reportStatus, type HeldExecution } from './report';
 
 export interface JobRunnerDependencies {
@@ -45,6 +46,7 @@ export class JobRunner {
     beside: Promise.resolve(),
     background: Promise.resolve(),
   };
+  private readonly order = new ContainmentOrder();
   private reading: Promise<void> | null = null;
   /** Calls while the list was being read: it may have been too late for what they hint at. */
   private hints = 0;
@@ -205,6 +207,8 @@ export class JobRunner {
     const { key, held, document, startedBefore } = work;
     const { journal, log } = this.deps;
     const { operation } = document;
+    const reason = this.order.objection(document, work.queuedAt);
+    if (reason !== null) return { status: 'REJECTED', details: { reason } };
     log.info({ event: 'job started', jobId: held.jobId, operation, startedBefore });
     // A full disk must not keep a job from being carried out and reported.
     const unrecorded = problemOf(() => journal.recordStart(key));
@@ -235,12 +239,3 @@ export class JobRunner {
 
 const keyOf = ({ jobId, executionNumber }: Pick<JobExecution, 'jobId' | 'executionNumber'>) =>
   `${jobId}#${executionNumber}`;
-
-/** Oldest first, so that what was asked last holds; within the same second containment has the last word. */
-function byAge(a: Work, b: Work): number {
-  return a.queuedAt - b.queuedAt || Number(contains(a)) - Number(contains(b));
-}
-
-function contains(work: Work): boolean {
-  return work.kind === 'run' && work.document.operation === 'contain';
-}
