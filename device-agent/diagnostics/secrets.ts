@@ -13,7 +13,7 @@ export interface SecretRule {
 /** Separators of JSON, YAML, env files, query strings, JSON inside JSON and coloured logs. What is taken too much is only lost. */
 const COLOUR = String.raw`(?:\x1b\[[0-9;]{0,16}m)?`;
 const CLOSED_QUOTE = String.raw`\\{0,4}["'\x60]?${COLOUR}`;
-const SEPARATOR = String.raw`[ \t]{0,8}(?:=>|:=|[:=]|%3[ADad])${COLOUR}[ \t]{0,8}${COLOUR}`;
+const SEPARATOR = String.raw`[ \t]{0,8}(?:=>|->|:=|[:=]|%3[ADad])${COLOUR}[ \t]{0,8}${COLOUR}`;
 /** Quoted to the closing quote, escapes included; otherwise up to what ends a word. Unclosed: up to the line's end. */
 const VALUE = [
   String.raw`"((?:[^"\\\r\n]|\\[^\r\n])+)`,
@@ -47,6 +47,8 @@ const NAMED = String.raw`(?:${NAMES})[\w.-]{0,32}`;
 
 /** Not a plain word: it has a digit, padding, or capitals within. */
 const isNoWord = (secret: string): boolean => /[0-9=+/]|[a-z][A-Z]/.test(secret);
+/** Neither a word nor a number, as what follows "token" or "secret" in a sentence mostly is. */
+const isMixed = (secret: string): boolean => /[0-9]/.test(secret) && /[A-Za-z]/.test(secret);
 
 export const SECRET_RULES: readonly SecretRule[] = [
   {
@@ -110,7 +112,46 @@ export const SECRET_RULES: readonly SecretRule[] = [
   },
   {
     name: 'pair',
-    pattern: /(?<![A-Za-z0-9])pass\\{0,4}["']?[ \t]{0,4}=[ \t]{0,4}\\{0,4}["']?([^\s"'\\,;&]+)/gi,
+    pattern:
+      /(?<![A-Za-z0-9])(?:pass|pw|otp)\\{0,4}["']?[ \t]{0,4}[:=][ \t]{0,4}\\{0,4}["']?([^\s"'\\,;&]+)/gi,
+  },
+  {
+    name: 'authorization',
+    pattern:
+      /(?<![A-Za-z0-9])auth\\{0,4}["']?[ \t]{0,4}[:=][ \t]{0,4}\\{0,4}["']?([^\s"'\\,;&]{6,})/gi,
+    fits: isNoWord,
+  },
+  {
+    name: 'authorization',
+    pattern: /\b(?:PASS|AUTH)[ \t]{1,4}(?:(?:PLAIN|LOGIN)[ \t]{1,4})?([^\s"']{4,})/g,
+    fits: isMixed,
+  },
+  {
+    // On the lines below: a block of YAML, or a value that was wrapped.
+    name: 'pair',
+    pattern: new RegExp(
+      String.raw`${NAMED}${CLOSED_QUOTE}[ \t]{0,8}[:=][ \t]{0,8}[|>][-+0-9]{0,2}[ \t]{0,8}\r?\n((?:[ \t]+[^\r\n]+(?:\r?\n)?)+)`,
+      'gi',
+    ),
+  },
+  {
+    name: 'pair',
+    pattern: new RegExp(
+      String.raw`${NAMED}${CLOSED_QUOTE}[ \t]{0,8}[:=][ \t]{0,8}\r?\n[ \t]{1,64}["']?([^\s"'][^\r\n"']*)`,
+      'gi',
+    ),
+  },
+  {
+    name: 'pair',
+    pattern: new RegExp(
+      String.raw`${NAMED}${CLOSED_QUOTE}${SEPARATOR}\[[ \t]{0,4}([^\]\r\n]+)`,
+      'gi',
+    ),
+  },
+  {
+    name: 'hash',
+    pattern:
+      /(\$(?:1|2[abxy]|5|6|7|y|apr1|argon2[id]{1,2}|scrypt|pbkdf2[\w-]{0,16})\$[\w./$=,+-]{16,})/g,
   },
   {
     name: 'flag',
@@ -119,7 +160,13 @@ export const SECRET_RULES: readonly SecretRule[] = [
       'gi',
     ),
   },
-  { name: 'pair', pattern: new RegExp(`<[\\w:.-]{0,64}?${NAMED}>([^<\r\n]+)`, 'gi') },
+  {
+    name: 'pair',
+    pattern: new RegExp(
+      String.raw`<[\w:.-]{0,64}?${NAMED}(?:[ \t][^<>\r\n]{0,256})?>(?:<!\[CDATA\[)?([^<\]\r\n]+)`,
+      'gi',
+    ),
+  },
   {
     name: 'pair',
     pattern: new RegExp(
@@ -129,9 +176,21 @@ export const SECRET_RULES: readonly SecretRule[] = [
   },
   {
     name: 'pair',
-    pattern: /pass(?:word|phrase)[ \t]{1,4}(?:is|was|set to)[ \t]{1,4}([^\s"']+)/gi,
+    pattern:
+      /pass(?:word|wd|phrase|code)[ \t]{1,4}(?:[\w-]{1,16}[ \t]{1,4}){0,3}(?:is|was|to)[: \t]{1,4}["']?([^\s"']+)/gi,
     fits: isNoWord,
   },
+  {
+    name: 'pair',
+    pattern: /(?:pass(?:word|wd|phrase|code)|pwd|secret|token|psk)[ \t]{1,4}["']?([^\s"']{6,})/gi,
+    fits: isMixed,
+  },
+  {
+    name: 'flag',
+    pattern: /(?<![\w-])--?(?:pass|pw|auth)(?:[ \t=]{1,8})["']?([^\s"'-][^\s"']*)/gi,
+  },
+  { name: 'flag', pattern: /\b(?:mysql|mariadb)[^\r\n]{0,128}?[ \t]-p([^\s"']+)/g },
+  { name: 'flag', pattern: /\bredis-cli[^\r\n]{0,128}?[ \t]-a[ \t]{1,8}["']?([^\s"']+)/g },
   { name: 'flag', pattern: /sshpass[ \t]{1,8}-p[ \t]{0,8}["']?([^\s"']+)/g },
   {
     name: 'flag',
@@ -139,9 +198,13 @@ export const SECRET_RULES: readonly SecretRule[] = [
   },
   {
     name: 'wifi',
-    pattern: /(?:wpa-psk|wpa-passphrase|wireless-key|wpa_passphrase)[ \t]{1,8}["']?([^\r\n"']+)/gi,
+    pattern: /(?:wpa[-_](?:psk|passphrase)|wireless-key)[ \t]{1,8}["']?([^\r\n"']+)/gi,
   },
   { name: 'wifi', pattern: /WIFI:[^\r\n]{0,128}?P:([^;\r\n]+)/g },
+  {
+    name: 'private-key',
+    pattern: /Private-Lines:[ \t]{0,4}[0-9]{1,4}\r?\n((?:[A-Za-z0-9+/=]+(?:\r?\n)?)+)/g,
+  },
   {
     name: 'private-key',
     pattern: /["']d\\{0,4}["'][ \t]{0,4}:[ \t]{0,4}\\{0,4}["']([A-Za-z0-9_-]{20,})/g,
@@ -150,12 +213,10 @@ export const SECRET_RULES: readonly SecretRule[] = [
 
 const SECRET_WORD = /secret|token|key|passw|psk|credential|auth|signature|private|cipher|hmac/i;
 
-/** Long base64 or hex of no known kind is a secret where a word before it on its line says so. */
+/** Long base64 or hex of no known kind is a secret where the 80 characters before it on its line say so. */
 export const BLOB = /[A-Za-z0-9+/_=-]{32,}/g;
-const BLOB_CONTEXT = 80;
-
 export function isSecretBlob(text: string, start: number, blob: string): boolean {
-  const before = text.slice(Math.max(0, start - BLOB_CONTEXT), start);
+  const before = text.slice(Math.max(0, start - 80), start);
   const line = before.slice(before.lastIndexOf('\n') + 1);
   return SECRET_WORD.test(line) && entropyOf(blob.slice(0, 256)) >= 3;
 }
@@ -175,7 +236,7 @@ function entropyOf(text: string): number {
   return bits;
 }
 
-const NAMED_FLAG = new RegExp(String.raw`^--?[\w-]{0,64}?${NAMED}$`, 'i');
+const NAMED_FLAG = new RegExp(String.raw`^--?(?:[\w-]{0,64}?${NAMED}|pass|pw|auth)$`, 'i');
 const NAMED_OPTION = new RegExp(String.raw`^[\w.-]{0,64}?${NAMED}=`, 'i');
 
 /** Where arguments are still apart, a value with odd characters in it can be told from what follows. */

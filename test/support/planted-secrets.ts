@@ -162,6 +162,37 @@ const KINDS: Record<string, Make> = {
     const secret = maker.pick([maker.text(HEX, 64), maker.text(BASE64, 44)]);
     return one(secret, maker.pick([`device key loaded: ${secret}`, `hmac with ${secret} done`]));
   },
+  'yaml block': pairs((name, value) => `  ${name}: |\n    ${value}\n`),
+  'wrapped pair': pairs((name, value) => `{"${name}":\n  "${value}"}`),
+  'pair in a list': pairs((name, value) => `{"${name}": ["${value}", "x"]}`),
+  'short pair': pairs((_, value) => `{"pass": "${value}"}`),
+  'docker auth': (maker) => {
+    const secret = Buffer.from(`a:${maker.password().slice(0, 10)}`).toString('base64');
+    return one(secret, `{"auths":{"registry.example":{"auth":"${secret}"}}}`);
+  },
+  'openssl password': pairs((_, value) => `openssl rsa -passin pass:${value} -in key.pem`),
+  'client password': (maker) => {
+    const secret = `q7${maker.text(ALPHANUMERIC, 10)}`;
+    const said = [`mysql -u root -p${secret} db`, `redis-cli -h db -a ${secret}`, `PASS ${secret}`];
+    return one(secret, maker.pick(said));
+  },
+  'told password': (maker) => {
+    const secret = `q7${maker.text(ALPHANUMERIC, 10)}`;
+    const said = [`password for root is ${secret}`, `passwd ${secret}`, `got token ${secret}`];
+    return one(secret, maker.pick(said));
+  },
+  'password hash': (maker) => {
+    const hash = maker.text(ALPHANUMERIC, 43);
+    return one(
+      hash,
+      maker.pick([`root:$6$salt$${hash}:19000:`, `$2b$12$${hash}`, `$y$j9T$${hash}`]),
+    );
+  },
+  'xml with attributes': pairs((name, value) => `<${name} type="text">${value}</${name}>`),
+  'putty key': (maker) => {
+    const parts = [maker.text(BASE64, 64), maker.text(BASE64, 64)];
+    return { parts, text: `Private-Lines: 2\n${parts.join('\n')}\nPrivate-MAC: 0` };
+  },
   github: token('ghp_', 36),
   'github pat': token('github_pat_', 60, `${ALPHANUMERIC}_`),
   gitlab: token('glpat-7', 20, URL_SAFE),

@@ -21,6 +21,7 @@ const ORDINARY = [
   'disk /dev/mmcblk0p2 ext4 rw,noatime 61% used, inodes 4%',
   'temperature: 21.5, humidity: 40, pressure: 1013',
   'node --enable-source-maps /opt/app/main.js --port 8080 --log-level debug',
+  'the token bucket is empty, the secret is safe, author: Bob, PASS test/file.ts',
   'TypeError: Cannot read properties of undefined (reading "length") at main.ts:41:7',
 ];
 
@@ -128,6 +129,13 @@ describe('redaction', () => {
       'a',
       '--token ',
       'key ',
+      'password: |\n  a\n',
+      'password:\n ',
+      'password is ',
+      'mysql -',
+      'PASS ',
+      'auth=',
+      '$6$a',
       'cookie:',
       '<token',
       '{',
