@@ -32,8 +32,6 @@ export interface SoftwareDependencies {
   trust?: Trust;
 }
 
-const KEEP_TIME_MS = 600_000;
-
 /** What runs on the device: the application, the slot that it runs in and the update that may replace it. */
 export class Software {
   readonly application: Application;
@@ -43,7 +41,6 @@ export class Software {
   private readonly installer: Installer | null;
   private readonly updateJournal: UpdateJournal | null;
   private readonly clock: Clock;
-  private clockTimer: NodeJS.Timeout | null = null;
 
   constructor(
     private readonly config: AgentConfig,
@@ -68,7 +65,8 @@ export class Software {
     const { journal, log } = this.deps;
     await this.application.reapOrphan();
     const { updater } = this;
-    if (updater !== null) this.keepTime();
+    // Only what an update repository signs expires.
+    if (updater !== null) this.clock.keep();
     const asUsual = updater === null || (await updater.resume());
     log.info({ event: 'software', slot: this.slot, version: this.version, asUsual });
     if (asUsual && journal.containment === null) await this.application.start();
@@ -89,7 +87,7 @@ export class Software {
   }
 
   stop(): Promise<StopResult> {
-    if (this.clockTimer !== null) clearInterval(this.clockTimer);
+    this.clock.stop();
     return this.application.stop();
   }
 
@@ -128,12 +126,6 @@ export class Software {
     const { current, floor, history } = updateJournal;
     const [active, confirmed] = [await installer.active(), await installer.confirmed()];
     return JSON.parse(JSON.stringify({ active, confirmed, floor, current, history })) as Line;
-  }
-
-  /** Months may pass between updates, and what expires is judged by the last known time. */
-  private keepTime(): void {
-    this.clock.now();
-    this.clockTimer ??= setInterval(() => this.clock.now(), KEEP_TIME_MS).unref();
   }
 
   private onLine(line: string): void {

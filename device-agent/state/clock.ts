@@ -21,6 +21,7 @@ export class Clock {
   private readonly path: string;
   private lastKnown: number;
   private savedAt: number | null = null;
+  private timer: NodeJS.Timeout | null = null;
 
   constructor(
     folder: string,
@@ -39,6 +40,17 @@ export class Clock {
     }
     if (this.savedAt === null || this.lastKnown - this.savedAt >= SAVE_EVERY_MS) this.save();
     return new Date(Math.max(this.lastKnown, system));
+  }
+
+  /** Months may pass in which nobody asks for the time, and it is to be known after a power cut all the same. */
+  keep(): void {
+    this.now();
+    this.timer ??= setInterval(() => this.now(), SAVE_EVERY_MS).unref();
+  }
+
+  stop(): void {
+    if (this.timer !== null) clearInterval(this.timer);
+    this.timer = null;
   }
 
   /** Whether the system's clock is behind what this device has seen. */

@@ -4,7 +4,7 @@ import type { ReportedState } from '../../domain/device-protocol/telemetry';
 import { codeOf } from '../errors';
 import { writeFileAtomically } from './atomic-file';
 
-export type DiskState = ReportedState['disk'];
+type DiskState = ReportedState['disk'];
 type WriteFile = (path: string, content: string) => void;
 
 const BY_GRAVITY: readonly DiskState[] = ['failing', 'read-only', 'full', 'ok'];

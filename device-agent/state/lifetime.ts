@@ -30,7 +30,7 @@ const SAVE_EVERY_MS = 600_000;
 const MAX_READ = 4_096;
 const MAX_WHAT = 200;
 
-export interface LifetimeOptions {
+interface LifetimeOptions {
   write?: (path: string, content: string) => void;
   /** Null where the system has none. */
   bootId?: () => string | null;

@@ -1,7 +1,7 @@
 import { mkdtempSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { beforeEach, describe, expect, it } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { Clock } from '../../../device-agent/state/clock';
 
 const MINUTE = 60_000;
@@ -13,6 +13,10 @@ let system: number;
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'clock-'));
   system = START;
+});
+
+afterEach(() => {
+  jest.useRealTimers();
 });
 
 const clock = (): Clock => new Clock(folder, () => system);
@@ -40,6 +44,24 @@ describe('the time that expiry is judged by', () => {
     // Positive control: once the clock has been set right it counts again.
     system = START + DAY;
     expect(after.now().getTime()).toBe(START + DAY);
+  });
+
+  it('is kept although nobody asks for it, until it is stopped', () => {
+    jest.useFakeTimers();
+    const keeping = clock();
+    keeping.keep();
+    expect(kept()).toBe(new Date(START).toISOString());
+    const pass = (minutes: number): void => {
+      system += minutes * MINUTE;
+      jest.advanceTimersByTime(minutes * MINUTE);
+    };
+    pass(9);
+    expect(kept()).toBe(new Date(START).toISOString());
+    pass(1);
+    expect(kept()).toBe(new Date(START + 10 * MINUTE).toISOString());
+    keeping.stop();
+    pass(60);
+    expect(kept()).toBe(new Date(START + 10 * MINUTE).toISOString());
   });
 
   it('goes to disk every ten minutes and no more often', () => {
