@@ -1,5 +1,6 @@
 import { parseArgs } from 'node:util';
 import { z } from 'zod';
+import { runPowercutChaos } from './agent-powercut/powercut';
 import { runQuarantineChaos } from './quarantine';
 import { runWebhookChaos } from './webhook';
 
@@ -17,6 +18,13 @@ interface ChaosRun {
 }
 
 const RUNS: Record<string, ChaosRun> = {
+  'agent-powercut': {
+    what: 'a device loses its power at each call of an update that changes its disk; 10,000 times twice',
+    run: async (options) => {
+      const { result, ok } = await runPowercutChaos(options);
+      return { result, ok };
+    },
+  },
   quarantine: {
     what: 'the worker is killed before and after each call that commits history, and each AWS call',
     run: async (options) => {

@@ -76,7 +76,8 @@ export class Device {
       .catch(() => undefined);
   }
 
-  start(powercut: Partial<PowercutSettings> | null): Child {
+  /** `under`: a command that runs the agent. */
+  start(powercut: Partial<PowercutSettings> | null, under: readonly string[] = []): Child {
     const { agent, preload } = this.world;
     const settings: PowercutSettings = {
       disk: this.disk,
@@ -88,10 +89,12 @@ export class Device {
       ...powercut,
     };
     const loaded = powercut === null ? [] : ['--require', preload];
+    const whole = [...under, process.execPath, ...loaded, agent, join(this.dir, 'agents.json')];
+    const [command, ...rest] = whole;
     this.child = startChild({
       name: this.thing,
-      command: process.execPath,
-      args: [...loaded, agent, join(this.dir, 'agents.json')],
+      command: command ?? process.execPath,
+      args: rest,
       env: { POWERCUT: JSON.stringify(settings) },
       onLine: (line) => this.note(line),
     });

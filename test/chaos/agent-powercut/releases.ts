@@ -9,6 +9,7 @@ import {
 } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { ReleaseTarget } from '../../../domain/device-protocol/release-target';
+import { createRepository } from '../../support/tuf-repository';
 import { tarOf } from '../../device-agent/update/tar';
 
 export type ReleaseName = 'factory' | 'first' | 'good' | 'bad' | 'next';
@@ -93,4 +94,16 @@ function sameTree(wanted: Tree, found: Tree): boolean {
     paths.length === Object.keys(found).length &&
     paths.every((path) => wanted[path] === found[path])
   );
+}
+
+/** A repository with all of the releases, published once. */
+export function createReleases(dir: string): { rootFile: string; publish: () => void } {
+  mkdirSync(dir, { recursive: true });
+  const repository = createRepository(dir);
+  for (const { target, artifact, custom } of Object.values(RELEASES)) {
+    repository.addTarget(target, artifact, custom);
+  }
+  const publish = (): void => void repository.publish();
+  publish();
+  return { rootFile: repository.rootFile, publish };
 }

@@ -27,6 +27,8 @@ export interface RunOptions {
   lies?: Operation[];
   /** Notes the calls. */
   trace?: boolean;
+  /** A command that runs the agent, until its first end. */
+  under?: readonly string[];
   /** Whether another update goes through afterwards. */
   andNext?: boolean;
 }
@@ -41,12 +43,12 @@ export async function runOnce(
   device: Device,
   options: RunOptions,
 ): Promise<RunReport> {
-  const { jobId, scenario, cut, lies = [], trace = false, andNext = false } = options;
+  const { jobId, scenario, cut, lies = [], trace = false, under, andNext = false } = options;
   const from = performance.now();
   device.fresh(scenario.from);
   await device.createJob(jobId, RELEASES[scenario.release].target);
   const hold = holdOf(world, options);
-  device.start({ cut, lies, trace, hold });
+  device.start({ cut, lies, trace, hold }, under);
   const wellAtOnce = await untilWell(device, options);
   const diedAt = device.died;
   let starts = 0;

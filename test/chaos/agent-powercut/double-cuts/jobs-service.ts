@@ -25,12 +25,12 @@ export class JobsService {
     private readonly thing: string,
     private readonly execution: Execution,
     private readonly reply: (topic: string, payload: Buffer) => void,
-    /** Never answers one whose power is gone. */
+    /** Whose power is gone, is not connected. */
     private readonly dead: () => boolean,
   ) {}
 
   publish = (topic: string, payload: string): Promise<PublishOutcome> => {
-    if (this.dead()) return new Promise(() => undefined);
+    if (this.dead()) return Promise.resolve({ kind: 'disconnected', byBroker: false });
     const request = JSON.parse(payload) as Record<string, unknown>;
     const answer = this.answer(topic, request);
     const verdict = 'code' in answer ? 'rejected' : 'accepted';

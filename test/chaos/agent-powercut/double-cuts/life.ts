@@ -68,6 +68,8 @@ export class Life {
   private over = false;
   private readonly gone: Promise<void>;
   private goes: () => void = () => undefined;
+  /** So that what is left of it asks no more. */
+  private stop: () => void = () => undefined;
 
   constructor(private readonly options: LifeOptions) {
     this.model = Disk.read(options.disk);
@@ -82,6 +84,7 @@ export class Life {
       return await Promise.race([this.gone.then(() => true), life.then(() => false)]);
     } finally {
       this.over = true;
+      lives.run(this, () => this.stop());
     }
   }
 
@@ -117,11 +120,16 @@ export class Life {
   private async run(): Promise<void> {
     const { execution } = this.options;
     const agent = createAgentParts(this.options, () => this.over || this.cut !== null);
+    this.stop = () => {
+      agent.jobs.abandonAll();
+      agent.runner.stop().catch(() => undefined);
+      agent.updater.stop().catch(() => undefined);
+    };
     const asUsual = await agent.updater.resume();
     if (asUsual) await agent.application.start();
     await agent.runner.refreshPatiently(() => true);
     const deadline = Date.now() + REST_WITHIN_MS;
-    while (Date.now() < deadline) {
+    while (Date.now() < deadline && !this.over) {
       const atRest = agent.updates.current === null && agent.application.runsIn !== null;
       if (TERMINAL.has(execution.status) && atRest) return;
       await sleep(1);
@@ -179,7 +187,7 @@ function createAgentParts(options: LifeOptions, dead: () => boolean) {
     onPending: (keys) => updater.onPending(keys),
     log,
   });
-  return { updater, application, updates, runner };
+  return { updater, application, updates, runner, jobs };
 }
 
 function onlyInstall(updater: DeviceUpdater): Operations {
