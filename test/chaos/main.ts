@@ -1,6 +1,7 @@
 import { parseArgs } from 'node:util';
 import { z } from 'zod';
 import { runPowercutChaos } from './agent-powercut/powercut';
+import { isHarmless, runAgentHostile } from './agent-hostile/run';
 import { runQuarantineChaos } from './quarantine';
 import { runWebhookChaos } from './webhook';
 
@@ -23,6 +24,17 @@ const RUNS: Record<string, ChaosRun> = {
     run: async (options) => {
       const { result, ok } = await runPowercutChaos(options);
       return { result, ok };
+    },
+  },
+  'agent-hostile': {
+    what: 'an agent gets hostile jobs, updates, files and questions; --sample n: n jobs (10,000), 100 fuzzed each',
+    run: async ({ sample, seed, log }) => {
+      const jobs = sample ?? 10_000;
+      const sizes = { jobs, fuzzed: jobs * 100, secrets: 1_000 };
+      const report = await runAgentHostile({ ...sizes, seed: seed ?? 1, log });
+      const { details, ...result } = report;
+      log(JSON.stringify({ ...details, findings: undefined }));
+      return { result, ok: isHarmless(report) };
     },
   },
   quarantine: {
@@ -55,6 +67,7 @@ Usage: npm run chaos -- <name> [--sample n] [--seed s] [--dir folder] [--json]
 
   --list      name the runs
   --sample n  only n of the kill points, chosen by the seed; of webhook, n requests (default 100,000)
+              of agent-powercut, n of the cuts and n double cuts (default all, and 10,000)
   --seed s    default 1
   --dir d     keep the logs of server, emulator and workers there
   --json      progress on standard error; the last line of standard output is one object
