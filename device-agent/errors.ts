@@ -8,6 +8,10 @@ export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
+/** An address that a server sent, for a message that leaves the device: its query may be a credential. */
+export const withoutSecrets = (url: string): string =>
+  url.replace(/[?#].*$/s, '').replace(/\/\/[^/]*@/, '//');
+
 /** Carries on where an action fails, and says how it did: its message, or null where it went well. */
 export function problemOf(act: () => void): string | null {
   try {

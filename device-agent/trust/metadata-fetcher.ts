@@ -2,7 +2,7 @@ import { get as httpGet, type IncomingMessage } from 'node:http';
 import { get as httpsGet } from 'node:https';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { DownloadHTTPError } from 'tuf-js/dist/error';
-import { messageOf } from '../errors';
+import { messageOf, withoutSecrets } from '../errors';
 import { UpdateRefusedError } from '../update/types';
 
 /** The repository did not answer as a repository does; another try may cure it. */
@@ -109,7 +109,7 @@ function assertFile(url: string, { statusCode = 0, headers }: IncomingMessage): 
   const { location } = headers;
   if (location !== undefined)
     throw new Error(
-      `answered ${statusCode} and leads to ${location}: redirects are not followed, configure the final address`,
+      `answered ${statusCode} and leads to ${withoutSecrets(location)}: redirects are not followed, configure the final address`,
     );
   if (statusCode !== 200) throw new Error(`answered ${statusCode}`);
   const encoding = headers['content-encoding'] ?? 'identity';

@@ -1,6 +1,6 @@
 import { get as httpGet, type IncomingHttpHeaders, type IncomingMessage } from 'node:http';
 import { get as httpsGet } from 'node:https';
-import { messageOf } from '../errors';
+import { messageOf, withoutSecrets } from '../errors';
 
 /** The connection ended before the artifact did; another attempt may get further. */
 export class InterruptedError extends Error {
@@ -122,7 +122,7 @@ function notServed(status: number, headers: IncomingHttpHeaders, url: string): E
   return new UnusableAnswerError(
     location === undefined
       ? `${url} answered ${status}`
-      : `${url} answered ${status} and leads to ${location}: redirects are not followed`,
+      : `${url} answered ${status} and leads to ${withoutSecrets(location)}: redirects are not followed`,
   );
 }
 
