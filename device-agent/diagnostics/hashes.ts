@@ -6,7 +6,7 @@ import { SkippedError, bytesOf, entryPath, openEntry, openPath, type Found } fro
 
 /** proc, sysfs, debugfs, tracefs, cgroup, cgroup2, bpf, configfs: files there are questions to the kernel. */
 const PSEUDO: ReadonlySet<number> = new Set([
-  0x9f_a0, 0x62_65_65_72, 0x64_62_67_72, 0x74_72_61_63, 0x27_e0_eb, 0x63_67_72_70, 0xca_fe_4a_11,
+  0x9f_a0, 0x62_65_65_72, 0x64_62_67_20, 0x74_72_61_63, 0x27_e0_eb, 0x63_67_72_70, 0xca_fe_4a_11,
   0x62_65_65_70,
 ]);
 
