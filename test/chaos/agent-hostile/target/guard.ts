@@ -7,7 +7,7 @@ type Loose = (...args: unknown[]) => unknown;
 type Functions = Record<string, unknown>;
 
 const real = {
-  realpathSync: fs.realpathSync.bind(fs),
+  realpathSync: fs.realpathSync.native,
   readlinkSync: fs.readlinkSync.bind(fs),
 };
 const { O_WRONLY, O_RDWR, O_CREAT, O_TRUNC, O_APPEND } = fs.constants;
