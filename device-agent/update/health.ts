@@ -120,22 +120,22 @@ function checkCommand(
     const kill = (): void => {
       if (child.pid !== undefined) killGroup(child.pid, 'SIGKILL');
     };
-    let late = false;
-    const timer = setTimeout(() => {
-      late = true;
-      kill();
-    }, timeoutMs);
-    signal.addEventListener('abort', kill, { once: true });
+    let over = false;
     const end = (problem: string | null): void => {
+      if (over) return;
+      over = true;
       clearTimeout(timer);
       signal.removeEventListener('abort', kill);
       kill();
       resolve(problem);
     };
+    // Not waited for: one that is stuck in the kernel survives its kill.
+    const late = (): void => end(`${command}: still running after ${timeoutMs} ms`);
+    const timer = setTimeout(late, timeoutMs);
+    signal.addEventListener('abort', kill, { once: true });
     child.once('error', (error) => end(`${command}: ${error.message}`));
-    child.once('exit', (code, by) => {
-      if (late) end(`${command}: still running after ${timeoutMs} ms`);
-      else end(code === 0 ? null : `${command}: ${by === null ? `exit code ${code}` : by}`);
-    });
+    child.once('exit', (code, by) =>
+      end(code === 0 ? null : `${command}: ${by === null ? `exit code ${code}` : by}`),
+    );
   });
 }
