@@ -38,7 +38,7 @@ const TRANSITIONS = {
     failed: 'reverting',
     restarted: 'activating',
   },
-  /** The device restarts; that the agent runs again is what says that it did. */
+  /** The device restarts; which slot runs tells a later life whether it did. */
   rebooting: {
     failed: 'reverting',
     restarted: 'starting',
@@ -48,6 +48,8 @@ const TRANSITIONS = {
     done: 'confirming',
     failed: 'reverting',
     contained: 'confirming',
+    heldBack: 'confirming',
+    notRebooted: 'rebooting',
     restarted: 'starting',
   },
   /** Watched for the confirmation time; on a contained device it waits, with the application stopped. */

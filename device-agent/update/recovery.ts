@@ -15,6 +15,12 @@ export interface RecoveryDependencies {
   log: Logger;
 }
 
+/** As the journal's history and an installed slot both tell it. */
+interface FailedRelease {
+  target: string;
+  release: number;
+}
+
 /** Puts right, at a start, what no step of an update would: back to the confirmed slot, which is always safe. */
 export class Recovery {
   constructor(private readonly deps: RecoveryDependencies) {}
@@ -22,19 +28,37 @@ export class Recovery {
   async run(): Promise<void> {
     const { damage } = this.deps.journal;
     if (damage !== null) await this.undo(damage.key);
-    else if (this.deps.journal.current === null) await this.goBack();
+    else if (this.deps.journal.current === null) await this.goBack(this.lastFailed());
   }
 
-  /** Outside of an update the confirmed slot runs, though a disk that failed may have kept an earlier way back. */
-  async goBack(): Promise<void> {
+  /**
+   * Outside of an update the confirmed slot runs, though a disk that failed may have kept an earlier way back. A device
+   * with an updater of its own may have been switched by that, so there only the release that `failed` is left; and
+   * restarted only where that was just done, or a boot loader that does not obey would be asked for ever.
+   */
+  async goBack(failed: FailedRelease | null): Promise<void> {
     const { installer, log } = this.deps;
-    if (installer.restarts === 'device') return;
     await this.attempt('revert', async () => {
       const [active, confirmed] = [await installer.active(), await installer.confirmed()];
       if (active.name === confirmed.name) return;
+      const { target, release } = active.installed ?? {};
+      const ours = failed?.target === target && failed?.release === release;
+      if (installer.restarts === 'device' && !ours) return;
       log.warn({ event: 'unconfirmed slot left', slot: active.name });
       await installer.revert();
+      await this.restart();
     });
+  }
+
+  private lastFailed(): FailedRelease | null {
+    const last = this.deps.journal.history.at(-1);
+    return last === undefined || last.outcome.status === 'SUCCEEDED' ? null : last;
+  }
+
+  private async restart(): Promise<void> {
+    const { installer, reboot } = this.deps;
+    const [running, next] = [await runningSlot(installer), await installer.active()];
+    if (running.name !== next.name) await reboot();
   }
 
   async attempt(what: string, act: () => Promise<void>): Promise<void> {
@@ -60,9 +84,6 @@ export class Recovery {
     const problem = key === null ? null : problemOf(() => this.deps.recordOutcome(key, outcome));
     if (problem !== null) log.error({ event: 'journal not written', reason: problem });
     // Once: the journal is whole again.
-    await this.attempt('restart', async () => {
-      const [running, next] = [await runningSlot(installer), await installer.active()];
-      if (running.name !== next.name) await this.deps.reboot();
-    });
+    await this.attempt('restart', () => this.restart());
   }
 }

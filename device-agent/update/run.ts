@@ -79,10 +79,10 @@ export class Run {
 
   /** In a new life of the agent, after the gate. What was confirmed before the last one ended stays so. */
   async carryOn(update: CurrentUpdate): Promise<void> {
-    const { installer } = this.deps;
-    const confirmed =
-      update.state === 'committing' && holds(await installer.confirmed(), update.target);
-    await this.proceed(update, { event: confirmed ? 'done' : 'restarted' }, null);
+    // An installer that can't say yet is told to confirm again, which does no harm.
+    const slot = await this.deps.installer.confirmed().catch(() => null);
+    const done = update.state === 'committing' && slot !== null && holds(slot, update.target);
+    await this.proceed(update, { event: done ? 'done' : 'restarted' }, null);
   }
 
   refused({ state }: CurrentUpdate, { status, details }: OperationOutcome): Turn {
@@ -125,6 +125,15 @@ export class Run {
     first: () => Entered,
     offer: Offer | null,
   ): Promise<OperationOutcome | null> {
+    try {
+      return await this.finish(await this.through(first, offer));
+    } finally {
+      this.tellWaiting();
+    }
+  }
+
+  /** Resolves with the update as it was when it left its last state. */
+  private async through(first: () => Entered, offer: Offer | null): Promise<CurrentUpdate> {
     let update: CurrentUpdate | null = this.deps.journal.current;
     try {
       let at = first();
@@ -134,14 +143,11 @@ export class Run {
         await this.look();
         at = this.enter(update, turn);
       }
-      update = at.update;
+      return at.update;
     } catch (error) {
       if (error instanceof OperationInterruptedError || update === null) throw error;
-      update = await this.bail(update, error);
-    } finally {
-      this.tellWaiting();
+      return this.bail(update, error);
     }
-    return this.finish(update);
   }
 
   private async step(state: Acting, update: CurrentUpdate, offer: Offer | null): Promise<Turn> {
@@ -210,11 +216,11 @@ export class Run {
   private async finish(update: CurrentUpdate): Promise<OperationOutcome | null> {
     const { journal, now, log, recordOutcome, contained, application, onChange } = this.deps;
     const { key, target, failure } = update;
-    if (failure !== null) await this.recovery.goBack();
+    const { version, release, securityEpoch } = target.release;
+    if (failure !== null) await this.recovery.goBack({ target: target.name, release });
     await this.look();
     const at = now();
     const outcome = outcomeOf(update, this.active, at);
-    const { version, release, securityEpoch } = target.release;
     const entry = { key, target: target.name, version, release, at: at.toISOString() };
     const reached = failure === null ? { release, securityEpoch } : NOTHING_REACHED;
     const problems = [

@@ -27,6 +27,8 @@ export interface StepDependencies extends TrialDependencies {
   /** Starts the device anew; resolves once that was asked for. */
   reboot: () => Promise<void>;
   revertPauseMs?: number;
+  /** How long the device may take to restart after it was asked to. */
+  rebootWithinMs?: number;
 }
 
 const REBOOT_WITHIN_MS = 600_000;
@@ -77,7 +79,7 @@ export class Steps {
       case 'reverting':
         return this.revert(update.target, stopping);
       case 'discarding':
-        return this.discard();
+        return this.discard(update);
     }
   }
 
@@ -137,19 +139,25 @@ export class Steps {
   }
 
   private async reboot(stopping: AbortSignal): Promise<Turn> {
-    await this.deps.reboot();
-    await sleep(REBOOT_WITHIN_MS, undefined, { signal: stopping });
-    throw new Error(`the device did not restart within ${REBOOT_WITHIN_MS / 1_000} s`);
+    const { reboot, rebootWithinMs = REBOOT_WITHIN_MS } = this.deps;
+    await reboot();
+    await sleep(rebootWithinMs, undefined, { signal: stopping });
+    throw new Error(`the device did not restart within ${rebootWithinMs / 1_000} s`);
   }
 
-  /** Confirmed is what the installer says it is: an error on the way may have come after the deed. */
+  /**
+   * Confirmed is what the installer says it is: an error on the way may have come after the deed, and an earlier life
+   * may have gone back without a disk that took it down.
+   */
   private async commit(target: VerifiedTarget): Promise<Turn> {
     const { installer, application } = this.deps;
+    let problem: unknown = new Error('another slot is confirmed, not the new release');
     try {
       await installer.confirm();
     } catch (error) {
-      if (!holds(await installer.confirmed(), target)) throw error;
+      problem = error;
     }
+    if (!holds(await installer.confirmed(), target)) throw problem;
     application.keep();
     return { event: 'done' };
   }
@@ -178,13 +186,15 @@ export class Steps {
     }
   }
 
-  private async discard(): Promise<Turn> {
-    this.clearDownloads(null);
+  /** A download that was cut short stays: AWS retries a job that timed out, and would find nothing to go on from. */
+  private async discard({ target, failure }: CurrentUpdate): Promise<Turn> {
+    const cutShort = failure?.step === 'fetching' && failure.status === 'FAILED';
+    this.clearDownloads(cutShort ? this.artifact(target) : null);
     await this.deps.installer.discard();
     return { event: 'done' };
   }
 
-  /** What earlier updates left, so that no number of them fills the disk. */
+  /** What earlier updates left: at most one download stays, so that no number of them fills the disk. */
   private clearDownloads(but: string | null): void {
     const folder = join(this.deps.dir, 'download');
     mkdirSync(folder, { recursive: true });

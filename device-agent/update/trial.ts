@@ -29,27 +29,33 @@ export class Trial {
     return this.interruption.signal.aborted;
   }
 
-  /** The start was counted on disk before. */
+  /** The start was counted on disk before, unless the device was contained by then. */
   async start({ target, starts }: CurrentUpdate): Promise<Turn> {
-    const { application, contained, settings } = this.deps;
+    const { application, installer, contained, settings } = this.deps;
     this.interruption = new AbortController();
-    if (contained()) return this.heldBack();
+    if (contained()) return this.interrupted('heldBack');
     if (starts > settings.maxStarts) {
-      throw new Error(`interrupted in each of ${settings.maxStarts} starts`);
+      throw new Error(
+        `started ${settings.maxStarts} times, and each time the device or the agent ended before it was proven`,
+      );
     }
-    const slot = await runningSlot(this.deps.installer);
-    if (!holds(slot, target)) throw new Error(`slot ${slot.name} runs, not the new release`);
+    const slot = await runningSlot(installer);
+    if (!holds(slot, target)) {
+      // The agent ended before the device restarted. Asked for again, as often as the release may be started.
+      if (holds(await installer.active(), target)) return { event: 'notRebooted' };
+      throw new Error(`slot ${slot.name} runs, not the new release`);
+    }
     await application.stop();
-    if (contained()) return this.heldBack();
+    if (contained()) return this.interrupted('contained');
     const result = await this.launch();
     if (this.isInterrupted()) return { event: 'contained' };
     if (!result.ok) throw new Error(`the application can’t be started: ${result.reason}`);
     return { event: 'done' };
   }
 
-  private heldBack(): Turn {
+  private interrupted(event: 'heldBack' | 'contained'): Turn {
     this.interruption.abort();
-    return { event: 'contained' };
+    return { event };
   }
 
   private launch(): Promise<StartResult> {

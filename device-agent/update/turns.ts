@@ -18,7 +18,13 @@ const MAX_ENTRIES = 28;
 /** What the way out may take beyond that. */
 const ENTRIES_TO_LEAVE = 4;
 /** Only new lives and containments lead back to where an update was, so only they can go on for ever. */
-const REPEATING: ReadonlySet<UpdateEvent> = new Set(['restarted', 'resumed', 'contained']);
+const REPEATING: ReadonlySet<UpdateEvent> = new Set([
+  'restarted',
+  'resumed',
+  'contained',
+  'heldBack',
+  'notRebooted',
+]);
 const MAX_REASON = 1_000;
 
 export function failed(step: UpdateState, error: unknown): Turn & { failure: UpdateFailure } {

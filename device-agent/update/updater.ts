@@ -82,7 +82,8 @@ export class DeviceUpdater implements Updater {
     }
     const withdraw = async (): Promise<void> => {
       const left = journalUpdate(this.deps.journal.current, key);
-      if (left !== null) await this.run.proceed(left, withdrawn(left), null);
+      if (left === null || !isBeforeGate(left.state) || this.stopping.signal.aborted) return;
+      await this.run.proceed(left, withdrawn(left), null);
     };
     this.exclusively(withdraw).catch((error: unknown) => this.logEnd(error));
   }
@@ -94,7 +95,9 @@ export class DeviceUpdater implements Updater {
   /** Resolves once it is clear whether the release on trial started; false where none is on trial. */
   async onResumed(): Promise<boolean> {
     if (!this.onTrial) return false;
-    if (!this.run.trial.isInterrupted()) return true;
+    // A device that is about to restart starts it then; a later containment must not wait for that.
+    const restarts = this.deps.journal.current?.state === 'rebooting';
+    if (restarts || !this.run.trial.isInterrupted()) return true;
     const clear = this.run.afterNextStart();
     this.run.trial.onResumed();
     await clear;
@@ -133,14 +136,15 @@ export class DeviceUpdater implements Updater {
     try {
       const offer = { context, progress, withdrawal };
       const left = journalUpdate(journal.current, context.key);
-      if (left?.state === 'installed') {
-        return required(await this.run.proceed(left, { event: 'restarted' }, offer));
-      }
       const admitted = await this.judge(name);
+      if (left !== null && mayGoOn(left, admitted))
+        return required(await this.run.proceed(left, { event: 'restarted' }, offer));
       if ('status' in admitted) {
         if (left === null) return admitted;
         return required(await this.run.proceed(left, this.run.refused(left, admitted), null));
       }
+      if (left?.state === 'installed')
+        await this.run.proceed(left, withdrawn(left, 'withdrawn'), null);
       return required(await this.run.begin(context.key, admitted, await this.from(), offer));
     } finally {
       this.progress = null;
@@ -174,6 +178,17 @@ export class DeviceUpdater implements Updater {
 
 const journalUpdate = (update: CurrentUpdate | null, key: string): CurrentUpdate | null =>
   update?.key === key ? update : null;
+
+/**
+ * What is whole needs no repository any more to pass the gate, only one that does not say no: months may lie between
+ * its download and this.
+ */
+function mayGoOn(left: CurrentUpdate, now: VerifiedTarget | OperationOutcome): boolean {
+  if (!isBeforeGate(left.state)) return true;
+  if (left.state !== 'installed') return false;
+  if ('status' in now) return now.status === 'FAILED';
+  return now.sha256 === left.target.sha256 && now.release.release === left.target.release.release;
+}
 
 function alreadyInstalled({ release }: VerifiedTarget): OperationOutcome {
   const { version } = release;

@@ -60,7 +60,11 @@ class RaucDevice {
     const booted = pair.find((slot) => slot.booted);
     if (booted === undefined) throw new Error('rauc does not know which slot is booted');
     const active = pair.find((slot) => slot.name === primary) ?? booted;
-    const confirmed = pair.find((slot) => slot.name === this.record.confirmed) ?? booted;
+    const recorded = pair.find((slot) => slot.name === this.record.confirmed);
+    // What runs and was not installed by the agent was put there by whoever else drives RAUC: what the record says of
+    // the time before must not keep the agent from going on from here.
+    const foreign = active === booted && this.record.releaseIn(booted) === null;
+    const confirmed = foreign || recorded === undefined ? booted : recorded;
     return { active, booted, confirmed, other: active === first ? second : first };
   }
 

@@ -19,6 +19,8 @@ const EVENTS: readonly UpdateEvent[] = [
   'refused',
   'healthy',
   'contained',
+  'heldBack',
+  'notRebooted',
   'resumed',
   'restarted',
 ];
@@ -49,6 +51,8 @@ const EXPECTED = `
   starting    done             confirming
   starting    failed           reverting
   starting    contained        confirming
+  starting    heldBack         confirming
+  starting    notRebooted      rebooting
   starting    restarted        starting
   confirming  healthy          committing
   confirming  failed           reverting

@@ -11,7 +11,7 @@ import type { StartResult, StopResult } from '../../../device-agent/supervisor/a
 import type { HealthSettings } from '../../../device-agent/update/health';
 import { createSlotsInstaller } from '../../../device-agent/update/installers/slots';
 import type { UpdateState } from '../../../device-agent/update/machine';
-import type { Installer, VerifiedTarget } from '../../../device-agent/update/types';
+import type { Installer, Slot, VerifiedTarget } from '../../../device-agent/update/types';
 import { UpdateJournal } from '../../../device-agent/update/update-journal';
 import { DeviceUpdater } from '../../../device-agent/update/updater';
 import { targetOf } from './artifact-server';
@@ -30,6 +30,8 @@ export interface Faults {
   fail?: Act;
   failWith?: Error;
   gate?: GateAnswer;
+  /** A later life's first questions which slot is confirmed find no answer; so many of them. */
+  busy?: number;
   /** The new application ends by itself. */
   exits?: boolean;
   health?: HealthSettings['health'];
@@ -159,7 +161,7 @@ export class Life {
     return {
       restarts: 'application',
       active: () => alive(() => real.active()),
-      confirmed: () => alive(() => real.confirmed()),
+      confirmed: () => alive(() => (this.isBusy() ? this.noAnswer() : real.confirmed())),
       spaceNeeded: () => Promise.resolve(0),
       install: (artifact, target) => this.act('install', () => real.install(artifact, target)),
       activate: () => this.act('activate', () => real.activate()),
@@ -167,6 +169,17 @@ export class Life {
       revert: () => this.act('revert', () => real.revert()),
       discard: () => this.act('discard', () => real.discard()),
     };
+  }
+
+  private isBusy(): boolean {
+    const { faults, states } = this.bed;
+    if (faults.busy === undefined || !states.includes('committing')) return false;
+    faults.busy -= 1;
+    return faults.busy === 0;
+  }
+
+  private noAnswer(): Promise<Slot> {
+    return Promise.reject(new Error('no answer yet'));
   }
 
   private supervised() {

@@ -1,5 +1,13 @@
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  symlinkSync,
+  unlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from '@jest/globals';
 import { OperationInterruptedError } from '../../../device-agent/operations/types';
@@ -207,6 +215,55 @@ describe('an update', () => {
     expect(bed.running()).toEqual({ software: 'new', settled: true });
   });
 
+  it('that was taken back without a record is not called good by a later life', async () => {
+    const bed = new UpdateBed({ killIn: 'committing' });
+    expect(await bed.life().run()).toBe('died');
+    unlinkSync(join(bed.slots, 'active'));
+    symlinkSync('a', join(bed.slots, 'active'));
+    const { outcome, last } = await untilTheEnd(bed);
+    expect(outcome).toMatchObject(FAILED);
+    expect(last.journal.floor.release).toBe(0);
+    expect(bed.running()).toEqual({ software: 'factory', settled: true });
+  });
+
+  it('is confirmed by a life whose installer has no answer at first', async () => {
+    const bed = new UpdateBed({ killIn: 'committing', busy: 1 });
+    await endsWell(bed);
+    expect(bed.recorded[0]).toMatchObject([KEY, SUCCEEDED]);
+  });
+
+  it('waits at the gate no longer than the repository stands by it', async () => {
+    const faults: Faults = { killIn: 'installed' };
+    const bed = new UpdateBed(faults);
+    expect(await bed.life().run()).toBe('died');
+    Object.assign(faults, { fail: 'trust', failWith: new UpdateRefusedError('expired') });
+    expect(await bed.life().run()).toMatchObject({
+      status: 'REJECTED',
+      details: { reason: 'expired' },
+    });
+    expect(bed.trials).toBe(0);
+  });
+
+  it('goes on at the gate without a repository', async () => {
+    const faults: Faults = { killIn: 'installed' };
+    const bed = new UpdateBed(faults);
+    expect(await bed.life().run()).toBe('died');
+    faults.fail = 'trust';
+    expect(await bed.life().run()).toMatchObject(SUCCEEDED);
+  });
+
+  it('leaves a download that was cut short for another try of the job', async () => {
+    const bed = new UpdateBed({ fail: 'fetch' });
+    const part = join(bed.dir, 'updates', 'download', `${TARGET.sha256}.part`);
+    mkdirSync(dirname(part), { recursive: true });
+    writeFileSync(part, 'half');
+    expect(await bed.life().run()).toMatchObject(FAILED);
+    expect(existsSync(part)).toBe(true);
+    bed.faults.fail = 'install';
+    expect(await bed.life().run('job#2')).toMatchObject(FAILED);
+    expect(existsSync(part)).toBe(false);
+  });
+
   it('is left where it is when the agent stops, without an outcome', async () => {
     const bed = new UpdateBed({ health: { kind: 'command', command: 'sleep', args: ['60'] } });
     const life = bed.life();
@@ -239,6 +296,22 @@ describe('an update of a contained device', () => {
     expect(await life.updater.onResumed()).toBe(true);
     expect(life.application).toBe('trial');
     expect(await running).toMatchObject(SUCCEEDED);
+  });
+
+  it('counts no start of a contained device, and forgets none', async () => {
+    const bed = new UpdateBed({ killIn: 'confirming', kills: 2 });
+    expect([await bed.life().run(), await bed.life().run()]).toEqual(['died', 'died']);
+    bed.contained = true;
+    for (let restarts = 0; restarts < 3; restarts += 1) {
+      const life = bed.life();
+      await life.updater.resume();
+      await eventually(
+        () => life.journal.current?.state,
+        (state) => state === 'confirming',
+      );
+      expect(life.journal.current?.starts).toBe(2);
+      life.die();
+    }
   });
 
   it('has its check interrupted by a containment, and begun anew after it', async () => {
