@@ -223,7 +223,7 @@ describe('a bundle', () => {
     expect(leaked(planted, textOf(lines))).toEqual([]);
     expect(textOf(lines)).toContain('plain line\n');
     expect(lines.filter(({ path }) => path !== undefined)).toHaveLength(names.length);
-  });
+  }, 30_000);
 
   it('is refused for an origin that the device does not have, which is named without the query', async () => {
     const outcome = await collect(
