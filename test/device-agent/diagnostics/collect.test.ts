@@ -437,7 +437,10 @@ describe('file hashes', () => {
 describe('the application’s log', () => {
   it('is its newest bytes, with no half of a secret at the border', async () => {
     const log = join(folder(), 'app.log');
-    writeFileSync(log, `${'old line\n'.repeat(9_000)}login password=hunter2secret and more\nnew line\n`);
+    writeFileSync(
+      log,
+      `${'old line\n'.repeat(9_000)}login password=hunter2secret and more\nnew line\n`,
+    );
     const lines = await logged(log, 30);
     expect(textOf(lines)).toBe('[redacted:pair] and more\nnew line\n');
     expect(lines.at(-1)).toMatchObject({ truncated: true });
