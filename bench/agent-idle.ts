@@ -47,7 +47,7 @@ export async function benchAgentIdle(options: {
 async function idle(emulator: Emulator, device: TestDevice) {
   const wire = await countBytes(emulator.mqtt.port);
   const stateDir = await mkdtemp(join(tmpdir(), 'agent-idle-'));
-  const { args, env } = await serviceCommand();
+  const { args, env } = await serviceCommand(BUNDLE);
   const agent = spawn(process.execPath, args, {
     stdio: 'ignore',
     env: { ...env, ...agentEnv(emulator, device, wire.port, stateDir) },
@@ -73,7 +73,9 @@ async function idle(emulator: Emulator, device: TestDevice) {
 }
 
 /** Node's flags and the environment are the unit's: what is measured is what is installed. */
-async function serviceCommand(): Promise<{ args: string[]; env: Record<string, string> }> {
+export async function serviceCommand(
+  program: string,
+): Promise<{ args: string[]; env: Record<string, string> }> {
   const unit = await readFile(UNIT, 'utf8');
   const flags = /^ExecStart=@NODE@ (.*) @PROGRAM@$/m.exec(unit)?.[1]?.split(' ') ?? [];
   const settings = /^Environment=(.*)$/m.exec(unit)?.[1]?.split(' ') ?? [];
@@ -82,7 +84,7 @@ async function serviceCommand(): Promise<{ args: string[]; env: Record<string, s
     const [name = '', value = ''] = setting.split('=');
     env[name] = value;
   }
-  return { args: [...flags, BUNDLE], env };
+  return { args: [...flags, program], env };
 }
 
 function agentEnv(emulator: Emulator, device: TestDevice, port: number, stateDir: string) {

@@ -7,6 +7,7 @@ import { buildSync } from 'esbuild';
 import { z } from 'zod';
 import type { VerifiedTarget } from '../device-agent/update/types';
 import { raucMissing, startRauc, type RaucBed } from '../test/device-agent/update/rauc-bed';
+import { serviceCommand } from './agent-idle';
 import { median, round } from './figures';
 
 export interface AgentInstallOptions {
@@ -53,9 +54,10 @@ export async function benchAgentInstall(
   options: AgentInstallOptions,
 ): Promise<AgentInstallFigures> {
   const dir = mkdtempSync(join(options.dir ?? tmpdir(), 'agent-install-'));
-  const child = join(dir, 'install.js');
+  const program = join(dir, 'install.js');
   const entry = join(__dirname, 'agent-install-child', 'main.ts');
-  buildSync({ entryPoints: [entry], bundle: true, platform: 'node', outfile: child });
+  buildSync({ entryPoints: [entry], bundle: true, platform: 'node', outfile: program });
+  const child = await serviceCommand(program);
   const server = await startServer(dir);
   const missing = raucMissing();
   const rauc = missing === null ? await startRauc({ slotBytes: 256 * 1024 * 1024 }) : null;
@@ -167,11 +169,16 @@ function timed(dir: string, act: (to: string) => void): number {
 }
 
 /** The agent is a process that runs all the time, so its start does not count; it measures the rest itself. */
-function installOnce(dir: string, child: string, target: VerifiedTarget) {
+function installOnce(
+  dir: string,
+  { args, env }: { args: string[]; env: Record<string, string> },
+  target: VerifiedTarget,
+) {
   let output = '';
   timed(dir, (to) => {
-    output = execFileSync(process.execPath, [child, JSON.stringify(target), to], {
+    output = execFileSync(process.execPath, [...args, JSON.stringify(target), to], {
       encoding: 'utf8',
+      env: { PATH: '/usr/local/bin:/usr/bin:/bin', ...env },
     });
   });
   return childFigures.parse(JSON.parse(output));
