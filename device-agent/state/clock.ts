@@ -7,13 +7,16 @@ import { writeFileAtomically } from './atomic-file';
 const clockFile = z.object({ lastKnown: z.iso.datetime() });
 
 const SAVE_EVERY_MS = 600_000;
-/** A clock this far ahead of the last known time was set wrong, not left off: it would make everything expire. */
-const MAX_LEAP_MS = 10 * 365 * 86_400_000;
+const DAY_MS = 86_400_000;
+/** A step ahead beyond this is remembered only once it has held for as long: it may be a fault of the time source. */
+const MAX_LEAP_MS = DAY_MS;
+const HELD_FOR_MS = DAY_MS;
 
 /**
  * A time that never runs backwards over restarts, for what expires: a device without a battery for its clock
  * boots in 1970, or where someone set it, and would take metadata that has long expired. Kept on disk every ten
- * minutes, so that a clock set back wins an attacker at most that. Only this device's own clock feeds it: neither
+ * minutes, so that a clock set back wins an attacker at most that. A leap of more than a day counts at once, and is remembered after
+ * a day of running. Only this device's own clock feeds it: neither
  * the `Date` of an HTTP answer nor the time in a TLS handshake is signed for the device, and one that is far ahead
  * would end updates for good. A disk that refuses the file costs the memory over a restart, nothing else.
  */
@@ -22,11 +25,14 @@ export class Clock {
   private lastKnown: number;
   private savedAt: number | null = null;
   private timer: NodeJS.Timeout | null = null;
+  /** Uptime at which the clock was first seen to have leapt ahead. */
+  private leaptAt: number | null = null;
 
   constructor(
     folder: string,
     private readonly systemTime: () => number = Date.now,
     private readonly write: (path: string, content: string) => void = writeFileAtomically,
+    private readonly uptimeMs: () => number = () => performance.now(),
   ) {
     this.path = join(folder, 'clock.json');
     this.lastKnown = readLastKnown(this.path);
@@ -35,11 +41,18 @@ export class Clock {
   /** The system's clock, or the last known time where that is later. */
   now(): Date {
     const system = this.systemTime();
-    if (this.lastKnown === 0 || system - this.lastKnown < MAX_LEAP_MS) {
-      this.lastKnown = Math.max(this.lastKnown, system);
-    }
+    if (this.isToRemember(system)) this.lastKnown = Math.max(this.lastKnown, system);
     if (this.savedAt === null || this.lastKnown - this.savedAt >= SAVE_EVERY_MS) this.save();
     return new Date(Math.max(this.lastKnown, system));
+  }
+
+  /** One false leap ahead must not make everything expired for good; a device that was off for weeks leaps, too. */
+  private isToRemember(system: number): boolean {
+    const leapt = this.lastKnown > 0 && system - this.lastKnown > MAX_LEAP_MS;
+    if (leapt) this.leaptAt ??= this.uptimeMs();
+    const held = this.leaptAt !== null && this.uptimeMs() - this.leaptAt >= HELD_FOR_MS;
+    if (!leapt || held) this.leaptAt = null;
+    return !leapt || held;
   }
 
   /** Months may pass in which nobody asks for the time, and it is to be known after a power cut all the same. */

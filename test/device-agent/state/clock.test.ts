@@ -78,13 +78,36 @@ describe('the time that expiry is judged by', () => {
     expect(kept()).toBe(new Date(START + 10 * MINUTE).toISOString());
   });
 
-  it('doesn’t remember a clock that leapt decades ahead', () => {
+  it.each([2 * DAY, 9 * 365 * DAY])('remembers no leap of %d ms that is taken back', (leap) => {
     const now = clock();
     now.now();
-    system = Date.parse('2106-02-07T00:00:00Z');
+    system = START + leap;
     expect(now.now().getTime()).toBe(system);
-    system = START + DAY;
+    system = START + MINUTE;
     expect(now.now().getTime()).toBe(system);
+    expect(clock().now().getTime()).toBe(system);
+  });
+
+  it('remembers a leap that has held for a day of running', () => {
+    let uptime = 0;
+    const now = new Clock(
+      folder,
+      () => system,
+      undefined,
+      () => uptime,
+    );
+    now.now();
+    // Weeks without power: the time is right, and is judged by at once.
+    system = START + 30 * DAY;
+    expect(now.now().getTime()).toBe(system);
+    uptime = DAY - 1;
+    system += DAY - 1;
+    now.now();
+    expect(kept()).toBe(new Date(START).toISOString());
+    uptime = DAY;
+    system += 1;
+    now.now();
+    expect(kept()).toBe(new Date(system).toISOString());
   });
 
   it.each(['', '{', '{"lastKnown":"yesterday"}', '[]'])(
