@@ -222,7 +222,8 @@ export class JobRunner {
     });
     this.begun.delete(key);
     if (outcome === null) return null;
-    const problem = unrecorded ?? problemOf(() => journal.recordOutcome(key, outcome));
+    // Whatever became of the start: where the report is not answered, the outcome is what is told again.
+    const problem = problemOf(() => journal.recordOutcome(key, outcome)) ?? unrecorded;
     if (problem !== null) log.error({ event: 'journal not written', reason: problem });
     return outcome;
   }
