@@ -136,6 +136,10 @@ describe('the unit', () => {
     expect(command.split(' ').at(-1)).toBe(`/${PROGRAM}`);
     expect(directives(unit, 'EnvironmentFile')).toEqual([`/${ENV_FILE}`]);
     expect(directives(unit, 'User')).toEqual(['iot-agent']);
+    // A user that --user names may have no group of the same name.
+    expect(directives(unit, 'Group')).toEqual([]);
+    // An offline device runs its application all the same.
+    expect(directives(unit, 'After')).toEqual(['network.target']);
     expect(directives(unit, 'Restart')).toEqual(['always']);
     expect(directives(unit, 'LimitCORE')).toEqual(['0']);
     expect(installed(ENV_FILE)).toContain(`AGENT_STATE_DIR=/${STATE}`);
