@@ -61,9 +61,10 @@ class RaucDevice {
     if (booted === undefined) throw new Error('rauc does not know which slot is booted');
     const active = pair.find((slot) => slot.name === primary) ?? booted;
     const recorded = pair.find((slot) => slot.name === this.record.confirmed);
-    // What runs and was not installed by the agent was put there by whoever else drives RAUC: what the record says of
-    // the time before must not keep the agent from going on from here.
-    const foreign = active === booted && this.record.releaseIn(booted) === null;
+    // RAUC wrote what runs, and not for the agent: what its record says of the time before must not keep it from going
+    // on from here. Where RAUC does not know what it wrote the record holds, for it leads back.
+    const written = active === booted && booted.content !== null;
+    const foreign = written && this.record.releaseIn(booted) === null;
     const confirmed = foreign || recorded === undefined ? booted : recorded;
     return { active, booted, confirmed, other: active === first ? second : first };
   }

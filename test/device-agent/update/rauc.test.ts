@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
-import { chmodSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { createRaucInstaller } from '../../../device-agent/update/installers/rauc';
 import type { Installer } from '../../../device-agent/update/types';
@@ -175,6 +175,27 @@ describe('the driver of RAUC', () => {
     expect(calls().at(-1)).toBe('status mark-active rootfs.1');
     writeFileSync(stateFile, '{"confirmed":');
     await expect(installer.activate()).rejects.toThrow('rootfs.1 does not hold what');
+  });
+
+  it.each([
+    [
+      'goes on from what somebody else has installed',
+      { status: 'ok', checksum: { sha256: 'cd', size: 1 } },
+      'rootfs.1',
+    ],
+    ['leads back where RAUC lost what it wrote', {}, 'rootfs.0'],
+  ])('%s', async (_name, slotStatus, confirmed) => {
+    const [a, b, data] = healthy.slots;
+    const slots = [
+      { 'rootfs.0': { ...a?.['rootfs.0'], state: 'inactive' } },
+      { 'rootfs.1': { ...b?.['rootfs.1'], state: 'booted', slot_status: slotStatus } },
+      data,
+    ];
+    const status = { ...healthy, booted: 'B', boot_primary: 'rootfs.1', slots };
+    const { installer, stateFile } = standIn(JSON.stringify(status));
+    mkdirSync(dirname(stateFile), { recursive: true });
+    writeFileSync(stateFile, '{"confirmed":"rootfs.0","slots":{}}');
+    expect(await names(installer)).toEqual(['rootfs.1', confirmed]);
   });
 
   it('says that there is no RAUC where there is none', async () => {
