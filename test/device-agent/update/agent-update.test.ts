@@ -7,6 +7,7 @@ import { CancelJobExecutionCommand } from '@aws-sdk/client-iot';
 import { afterAll, afterEach, beforeAll, expect, it } from '@jest/globals';
 import type { AwsClients } from '../../../activities/aws/clients';
 import type { Agent } from '../../../device-agent/agent';
+import { serveRepository as serveFiles } from '../../../local/fleet/repository-server';
 import { startEmulator, type Emulator } from '../../../local/stack/emulator';
 import {
   createCertificate,
@@ -17,6 +18,7 @@ import {
   readExecution,
   type TestDevice,
 } from '../../support/devices';
+import { makePythonRepository } from '../../support/python-tuf';
 import { createRepository, type TufRepository } from '../../support/tuf-repository';
 import { serveRepository, type RepositoryServer } from '../../support/tuf-server';
 import { configFor, startAgent } from '../agents';
@@ -103,8 +105,10 @@ const settings = (device: TestDevice & { slots: string }, confirmMs = 500) => ({
   },
 });
 
-async function start(device: TestDevice & { slots: string }) {
-  const started = await startAgent(emulator, device, settings(device));
+async function start(device: TestDevice & { slots: string }, from: object = {}) {
+  const { updates, ...others } = settings(device);
+  const overrides = { ...others, updates: { ...updates, ...from } };
+  const started = await startAgent(emulator, device, overrides);
   running.push(started.agent);
   return started;
 }
@@ -237,3 +241,22 @@ function runAgent(file: string) {
       ),
   };
 }
+
+it('takes an update from a repository that python-tuf made', async () => {
+  const dir = mkdtempSync(join(tmpdir(), 'python-tuf-'));
+  const file = join(dir, 'pump.tar');
+  writeFileSync(file, artifact(good('1.5.0')));
+  const target = { name: 'pump/1.5.0.tar', file, custom: release('1.5.0', 2) };
+  const { rootFile } = await makePythonRepository(join(dir, 'python'), [target]);
+  const files = await serveFiles(join(dir, 'python'));
+  try {
+    const device = await newDevice('from-python');
+    const { metadataUrl, targetsUrl } = files;
+    await start(device, { rootFile, metadataUrl, targetsUrl });
+    expect(await update(device, 'from-python', target.name)).toMatchObject({ status: 'SUCCEEDED' });
+    await readsVersion(device, '1.5.0');
+    expect(confirmed(device)).toBe('b');
+  } finally {
+    await files.stop();
+  }
+}, 60_000);
