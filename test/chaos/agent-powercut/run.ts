@@ -60,7 +60,10 @@ export async function runOnce(
     well = await untilWell(device, options);
   }
   const findings = await findingsOf(device, options, well);
-  if (andNext && findings.length === 0) findings.push(...(await takesNext(device, jobId)));
+  // A cut that was not reached is still to come: it would be one of the next update.
+  const isOver = cut === null || diedAt !== null;
+  if (andNext && isOver && findings.length === 0)
+    findings.push(...(await takesNext(device, jobId)));
   await device.end();
   await device.clearJob(jobId);
   const ms = Math.round(performance.now() - from);
