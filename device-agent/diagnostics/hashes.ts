@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { opendir, statfs, type FileHandle } from 'node:fs/promises';
 import type { Collector, Sink } from './collector';
 import { printableName } from './printable';
+import { redact } from './redact';
 import { SkippedError, bytesOf, entryPath, openEntry, openPath, type Found } from './safe-file';
 
 /** proc, sysfs, debugfs, tracefs, cgroup, cgroup2, bpf, configfs: files there are questions to the kernel. */
@@ -67,7 +68,7 @@ class Walk {
     above: string,
     depth: number,
   ): Promise<boolean> {
-    const path = `${above}${above === '' ? '' : '/'}${printableName(name.toString())}`;
+    const path = `${above}${above === '' ? '' : '/'}${printableName(redact(name.toString()))}`;
     let found: Found;
     try {
       found = await openEntry(folder, name);

@@ -3,6 +3,7 @@ import type { Collector } from './collector';
 import type { Line } from './bundle';
 import { printableName } from './printable';
 import { fieldOf, readProc, tryProc } from './proc';
+import { redact } from './redact';
 import { withoutSecretArguments } from './secrets';
 
 const MAX_PROCESSES = 2_000;
@@ -41,7 +42,7 @@ async function processLine(pid: string, bootSeconds: number): Promise<Line | nul
   return {
     pid: Number(pid),
     ppid: Number(fields[1]),
-    name: printableName(stat.slice(stat.indexOf('(') + 1, stat.lastIndexOf(')'))),
+    name: printableName(redact(stat.slice(stat.indexOf('(') + 1, stat.lastIndexOf(')')))),
     state: fields[0],
     uid: Number(fieldOf(status, 'Uid')?.split('\t')[0]),
     rssKiB: Number.parseInt(fieldOf(status, 'VmRSS') ?? '0', 10),
@@ -56,7 +57,8 @@ export function commandLine(raw: string): string {
   const args = raw.split('\0');
   const last = args.pop();
   if (last !== undefined && last !== '' && !cut) args.push(last);
-  const shown = withoutSecretArguments(args).map(printableName);
+  // Redacted first: the ends of lines that a secret is told by are written out after.
+  const shown = withoutSecretArguments(args).map((arg) => printableName(redact(arg)));
   return (cut ? [...shown, '[cut]'] : shown).join(' ');
 }
 

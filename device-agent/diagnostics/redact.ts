@@ -1,4 +1,5 @@
 import { BLOB, SECRET_RULES, isSecretBlob } from './secrets';
+import { unescaped } from './unescaped';
 
 /** A part of a text that must not leave the device. */
 interface Range {
@@ -17,8 +18,17 @@ export function redact(text: string): string {
   return withoutSecrets(text, 0, text.length, secretsIn(text));
 }
 
-/** Sorted and without overlaps. */
+/** In the text as it is, and as it was before it was written into a string. Sorted and without overlaps. */
 function secretsIn(text: string): Range[] {
+  const found = matchesIn(text);
+  for (const inner of unescaped(text)) {
+    for (const { start, end, name } of matchesIn(inner.text))
+      found.push({ start: inner.origin(start), end: inner.origin(end), name });
+  }
+  return united(found);
+}
+
+function matchesIn(text: string): Range[] {
   const found: Range[] = keysIn(text);
   for (const { name, pattern, fits } of SECRET_RULES) {
     for (const match of text.matchAll(pattern)) {
@@ -32,7 +42,7 @@ function secretsIn(text: string): Range[] {
       found.push({ start: index, end: index + blob.length, name: 'blob' });
     }
   }
-  return united(found);
+  return found;
 }
 
 /** PEM private keys, over lines; also those of which only the beginning or only the end is in the text. */

@@ -18,8 +18,7 @@ const SEPARATOR = String.raw`[ \t]{0,8}(?:=>|->|:=|[:=]|%3[ADad])${COLOUR}[ \t]{
 const VALUE = [
   String.raw`"((?:[^"\\\r\n]|\\[^\r\n])+)`,
   String.raw`'((?:[^'\\\r\n]|\\[^\r\n])+)`,
-  String.raw`\\{1,4}"((?:[^"\\\r\n]|\\\\\\"|\\[^"\r\n])+)`,
-  String.raw`((?![{[]{1,8}(?:[\s"'\\]|$))(?:[^\s"'\x60<>\\]|\\(?!["'nrt]))+)`,
+  String.raw`((?![{[]{1,8}(?:[\s"'\\]|$)|\\{1,16}["'])(?:[^\s"'\x60<>\\]|\\(?!["'nrt]))+)`,
 ];
 const valueAfter = (before: string): string => `${before}(?:${VALUE.join('|')})`;
 

@@ -1,9 +1,13 @@
 import { describe, expect, it } from '@jest/globals';
+import { printable } from '../../../device-agent/diagnostics/printable';
+import { commandLine } from '../../../device-agent/diagnostics/processes';
 import { RedactingText, redact } from '../../../device-agent/diagnostics/redact';
 import { withoutSecretArguments } from '../../../device-agent/diagnostics/secrets';
 import { SECRET_KINDS, leaked, plantedSecrets } from '../../support/planted-secrets';
 
 const PLANTED = plantedSecrets(11, 2_000);
+/** Every kind a dozen times. */
+const SOME = PLANTED.slice(0, 500);
 
 /** Ordinary lines of every kind of thing that diagnostics hold. */
 const ORDINARY = [
@@ -76,8 +80,41 @@ describe('redaction', () => {
     }
   });
 
+  it.each([1, 2, 3])('takes them out of JSON, strings within strings %d deep', (depth) => {
+    let text = withNoise(SOME.map(({ text: each }) => each));
+    for (let level = 0; level < depth; level += 1) text = JSON.stringify({ reason: text });
+    const out = inChunks(text, 4_096);
+    expect(leaked(SOME, out)).toEqual([]);
+    expect(out).toContain('sensor 17 reading 21.5 C');
+    expect(out).toContain('disk /dev/mmcblk0p2 ext4 rw,noatime 61% used, inodes 4%');
+  });
+
+  it('takes them out of records of their own, and of command lines and names', () => {
+    for (const planted of SOME) {
+      const record = JSON.stringify({ status: 'FAILED', details: { reason: planted.text } });
+      expect(leaked([planted], redact(record))).toEqual([]);
+      expect(leaked([planted], redact(redact(planted.text)))).toEqual([]);
+      const out = commandLine(`app\0${planted.text.slice(0, 4_000)}\0-v\0`);
+      expect(leaked([planted], printable(redact(out)))).toEqual([]);
+    }
+    expect(commandLine('app\0password:\n a1b2c3\0-v\0')).toBe(
+      'app password:\\n [redacted:pair] -v',
+    );
+  });
+
+  it.each(['\\n', '\\r\\n', '\\\\n', '\\u000a', '\\u{a}', '\\x0a'])(
+    'knows %s for the end of a line',
+    (end) => {
+      expect(redact(`x${end}password: |${end}  hunter two${end}on`)).not.toContain('hunter two');
+      expect(redact(`x${end}key: 7${end}password: hunter two${end}on`)).toBe(
+        `x${end}key: 7${end}password: [redacted:pair]${end}on`,
+      );
+    },
+  );
+
   it('leaves ordinary text as it is', () => {
-    for (const line of ORDINARY) expect(redact(line)).toBe(line);
+    for (const line of [...ORDINARY, 'C:\\new\\table.txt is \\"there\\", \\u0041 too'])
+      expect(redact(line)).toBe(line);
   });
 
   it('swallows a secret that is longer than what it looks at, and sees what follows', () => {
@@ -124,6 +161,11 @@ describe('redaction', () => {
     ].concat([
       '-----END PRIVATE KEY-----',
       '\\',
+      '\\n',
+      '\\\\n ',
+      '\\"',
+      '\\u{',
+      'password:\\n ',
       ' ',
       '\n',
       'a',
