@@ -10,6 +10,8 @@ const CHUNK = 1024 * 1024;
 const GUNZIP_CHUNK = 256 * 1024;
 /** Header, padding and extended headers that an entry may have beside its content. */
 const OVERHEAD = 4 * 1024;
+/** No software nests as deep. Each folder costs the kernel a walk through all those above it. */
+const MAX_DEPTH = 128;
 
 export interface UnpackLimits {
   /** Bytes of all files together. */
@@ -201,7 +203,10 @@ function segmentsOf(path: string): string[] {
   const segments = path.split('/');
   if (path.startsWith('/')) throw new UnpackError(`entry ${path} is absolute`);
   if (segments.includes('..')) throw new UnpackError(`entry ${path} leads out of the archive`);
-  return segments.filter((segment) => segment !== '' && segment !== '.');
+  const kept = segments.filter((segment) => segment !== '' && segment !== '.');
+  if (kept.length > MAX_DEPTH)
+    throw new UnpackError(`entry ${path.slice(0, 256)} is deeper than ${MAX_DEPTH} folders`);
+  return kept;
 }
 
 /** Execution is kept; set-user-id, and writing by others, are not. */

@@ -23,6 +23,11 @@ describe('an archive', () => {
     ['an unknown entry', [{ path: 'u', type: 'Z', content: 'x' }], /u is a /],
     ['a file twice', [file, { path: './file', content: 'second' }], /file is there twice/],
     ['a file as folder', [file, { path: 'file/x', content: 'x' }], /file\/x is there twice/],
+    [
+      'a long way in',
+      [{ path: `${'d/'.repeat(130)}y`, content: 'x', pax: true }],
+      /deeper than 128/,
+    ],
     ['no name', [{ path: '.', content: 'x' }], /has no name/],
     ['more than its size', [{ path: 'big', size: 1e12 }], /big exceeds \d+ unpacked bytes/],
   ])('with %s is refused, by the name of the entry', async (_name, entries, reason) => {
