@@ -67,8 +67,9 @@ function writeSize(block: Buffer, size: number): void {
 
 function paxHeader(name: string, value: string): Buffer {
   const text = ` ${name}=${value}\n`;
-  let length = text.length + 2;
-  while (`${length}${text}`.length !== length) length += 1;
+  const bytes = Buffer.byteLength(text);
+  let length = bytes + 1;
+  while (`${length}`.length + bytes !== length) length += 1;
   const content = Buffer.from(`${length}${text}`);
   const head = header({ path: 'pax', type: 'x' }, content.length);
   return Buffer.concat([head, content, padding(content.length)]);
