@@ -72,7 +72,7 @@ function plant(disk: DeviceDisk, planted: readonly PlantedSecret[]): ChildProces
         : (['log', 'log', 'arguments', 'name', 'reason'] as const)[index % 5];
     if (place === 'arguments' && text.length < MAX_ARGUMENTS) {
       lists.push(kind.startsWith('command') ? text.split(' ') : [text]);
-    } else if (place === 'name' && /^[^/\n]{1,200}$/.test(text)) {
+    } else if (place === 'name' && /^[^/]{1,200}$/.test(text)) {
       writeFileSync(join(names, text), text);
     } else if (place === 'reason' && reasons.length < MAX_REASONS) {
       reasons.push(text);

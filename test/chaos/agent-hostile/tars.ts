@@ -72,7 +72,10 @@ const MAKERS: Record<string, (random: Random, dir: string) => HostileTar['bytes'
     ]),
   'long name': (random) => tarOf([RUN, file('n'.repeat(200 + random.below(9_000)), { pax: true })]),
   'deep folders': (random) =>
-    tarOf([RUN, file('d/'.repeat(100 + random.below(3_000)).concat('x'), { pax: true })]),
+    tarOf([
+      RUN,
+      file('d/'.repeat(10 + random.below(random.pick([150, 3_000]))).concat('x'), { pax: true }),
+    ]),
   'many entries': (random) =>
     tarOf(
       Array.from({ length: 300 + random.below(1_500) }, (_, at) =>

@@ -7,10 +7,13 @@ type Loose = (...args: unknown[]) => unknown;
 type Functions = Record<string, unknown>;
 
 const real = {
-  realpathSync: fs.realpathSync.native,
+  openSync: fs.openSync.bind(fs),
+  closeSync: fs.closeSync.bind(fs),
   readlinkSync: fs.readlinkSync.bind(fs),
 };
 const { O_WRONLY, O_RDWR, O_CREAT, O_TRUNC, O_APPEND } = fs.constants;
+/** Of open(2): it only names what is there, whatever it is. */
+const O_PATH = 0o10_000_000;
 const WRITES = O_WRONLY | O_RDWR | O_CREAT | O_TRUNC | O_APPEND;
 
 /** Which of its arguments a function changes. */
@@ -109,13 +112,23 @@ const isBelow = (path: string, folder: string): boolean =>
 /** Where a path leads, though its end may not exist. A link at its end counts where it is followed. */
 function placeOf(path: string, follow: boolean): string {
   try {
-    if (follow) return real.realpathSync(path);
+    if (follow) return realPathOf(path);
   } catch {
     // Not there yet.
   }
   const folder = dirname(path);
   if (folder === path) return path;
   return join(placeOf(folder, true), basename(path));
+}
+
+/** One walk of the kernel; realpath(3) walks once for each folder, which takes minutes for a deep tree. */
+function realPathOf(path: string): string {
+  const file = real.openSync(path, O_PATH);
+  try {
+    return real.readlinkSync(`/proc/self/fd/${file}`);
+  } finally {
+    real.closeSync(file);
+  }
 }
 
 function startOf(name: string, args: unknown[], { writable, commands }: Rules): string | null {
