@@ -309,13 +309,13 @@ const ATTACKS: Record<string, Prepare> = {
   ),
 };
 
-function readNow({ read }: TufRepository, role: 'timestamp' | 'snapshot' | 'targets'): string {
-  const timestamp = read('timestamp.json').toString();
+function readNow(repository: TufRepository, role: 'timestamp' | 'snapshot' | 'targets'): string {
+  const timestamp = repository.read('timestamp.json').toString();
   if (role === 'timestamp') return timestamp;
   const version = versionIn(timestamp, 'snapshot.json');
-  const snapshot = read(`${version}.snapshot.json`).toString();
+  const snapshot = repository.read(`${version}.snapshot.json`).toString();
   if (role === 'snapshot') return snapshot;
-  return read(`${versionIn(snapshot, 'targets.json')}.targets.json`).toString();
+  return repository.read(`${versionIn(snapshot, 'targets.json')}.targets.json`).toString();
 }
 
 function versionIn(text: string, file: string): number {

@@ -106,9 +106,15 @@ export class HostileCloud {
         text.replace(MARK, () => document),
       );
     };
-    if (jobId === undefined) return reply('accepted', this.pending());
+    if (jobId === undefined) {
+      reply('accepted', this.pending());
+      return;
+    }
     const execution = this.executions.get(jobId);
-    if (execution === undefined) return reply('rejected', { code: 'ResourceNotFound' });
+    if (execution === undefined) {
+      reply('rejected', { code: 'ResourceNotFound' });
+      return;
+    }
     this.count(execution);
     if (verb === 'update') this.update(execution, asked.data, reply);
     else reply('accepted', { execution: described(execution) }, execution.document);
@@ -135,11 +141,13 @@ export class HostileCloud {
     if (!OPEN.has(execution.status)) {
       const other = execution.status !== 'CANCELED' && status !== 'IN_PROGRESS';
       if (other && status !== execution.status) this.changedMinds += 1;
-      return reply('rejected', { code: 'TerminalStateReached', message: '' });
+      reply('rejected', { code: 'TerminalStateReached', message: '' });
+      return;
     }
     if (expectedVersion !== execution.version || this.random.chance(0.02)) {
       execution.version += expectedVersion === execution.version ? 1 : 0;
-      return reply('rejected', { code: 'VersionMismatch', message: 'so I say' });
+      reply('rejected', { code: 'VersionMismatch', message: 'so I say' });
+      return;
     }
     execution.version += 1;
     execution.details = statusDetails;

@@ -1,5 +1,4 @@
 import { fork, type ChildProcess } from 'node:child_process';
-import { once } from 'node:events';
 import { join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import { build } from 'esbuild';
@@ -54,9 +53,17 @@ export class Target {
     const { stdout, stderr } = this.child;
     if (stdout === null || stderr === null) throw new Error('the target has no output');
     createInterface({ input: stdout }).on('line', (line) => this.events.onLog?.(line));
-    stderr.on('data', (text: Buffer) => (this.errors = `${this.errors}${text}`.slice(-TAIL)));
+    stderr.on(
+      'data',
+      (text: Buffer) => (this.errors = `${this.errors}${text.toString()}`.slice(-TAIL)),
+    );
     this.child.on('message', (message: FromTarget) => this.take(message));
-    this.ended = once(this.child, 'exit').then(([code, signal]) => this.onExit(code, signal));
+    this.ended = new Promise((resolve) => {
+      this.child.once('exit', (code, signal) => {
+        this.onExit(code, signal);
+        resolve();
+      });
+    });
   }
 
   get pid(): number {
@@ -104,8 +111,8 @@ export class Target {
     for (const tell of waiting) tell();
   }
 
-  private onExit(code: unknown, signal: unknown): void {
+  private onExit(code: number | null, signal: NodeJS.Signals | null): void {
     if (this.expected) return;
-    this.events.onCrash(`${String(signal ?? `exit code ${String(code)}`)}: ${this.errors}`);
+    this.events.onCrash(`${signal ?? `exit code ${code ?? 'unknown'}`}: ${this.errors}`);
   }
 }
