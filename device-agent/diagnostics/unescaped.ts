@@ -2,7 +2,7 @@
 export interface Unescaped {
   text: string;
   /** Where the character at `index` begins in the original; for its length, where the original ends. */
-  origin(index: number): number;
+  origin: (index: number) => number;
 }
 
 /** Of JSON and most languages, and those that `printable` writes. */

@@ -72,7 +72,7 @@ export function guard(rules: Rules, tell: (finding: Finding) => void): void {
     });
   }
   for (const name of STARTS) {
-    wrap(childProcess as unknown as Functions, name, (args) => {
+    wrap(childProcess, name, (args) => {
       const problem = startOf(name, args, rules);
       if (problem !== null) tell({ harm: 'shell', what: problem });
     });
@@ -94,7 +94,9 @@ function wrap(functions: Functions, name: string, before: (args: unknown[]) => v
 }
 
 const writes = (flags: unknown): boolean =>
-  typeof flags === 'number' ? (flags & WRITES) !== 0 : /[wa+]/.test(String(flags ?? 'r'));
+  typeof flags === 'number'
+    ? (flags & WRITES) !== 0
+    : typeof flags === 'string' && /[wa+]/.test(flags);
 
 function mayWrite(path: unknown, { folders, slots }: Writable, follow: boolean): boolean {
   const place = placeOf(resolve(String(path)), follow);
