@@ -287,12 +287,14 @@ const ATTACKS: Record<string, Prepare> = {
   ),
   'mutated metadata': (hostile, { random, running, target }) => {
     const signed = hostile.above(running);
-    hostile.list(target, ARTIFACT, signed);
+    // Nobody else's bytes: where these run, a refused job for the same ones would count as done.
+    const content = `${target} of changed metadata\n`;
+    hostile.list(target, tarOf([{ path: 'run', content }]), signed);
     const role = random.pick(['timestamp', 'snapshot', 'targets'] as const);
     const changed = mutate(random, readNow(hostile.repository, role));
     hostile.server.fault(`${role}.json`, answerBody(changed));
     // Another spelling of what is signed is signed as well.
-    return { verdict: 'may', signed, tree: { run: NEVER } };
+    return { verdict: 'may', signed, tree: { run: content } };
   },
   'mixed metadata': (repository, { random, running, target }) => {
     const role = random.pick(['snapshot', 'targets'] as const);
