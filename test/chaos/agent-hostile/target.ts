@@ -5,6 +5,8 @@ import { build } from 'esbuild';
 import type { Finding, FromTarget, TargetSettings, ToTarget } from './protocol';
 
 const ROOT = resolve(__dirname, '../../..');
+/** As the service has it, so that what grows is not room that V8 takes because the machine has it. */
+const HEAP = ['--max-semi-space-size=1', '--max-old-space-size=96'];
 const STOP_MS = 15_000;
 const TAIL = 4_000;
 
@@ -47,7 +49,7 @@ export class Target {
     private readonly events: TargetEvents,
   ) {
     this.child = fork(script, [JSON.stringify(settings)], {
-      execArgv: ['--expose-gc'],
+      execArgv: ['--expose-gc', ...HEAP],
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
     });
     const { stdout, stderr } = this.child;
