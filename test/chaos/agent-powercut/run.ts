@@ -45,7 +45,7 @@ export async function runOnce(
 ): Promise<RunReport> {
   const { jobId, scenario, cut, lies = [], trace = false, under, andNext = false } = options;
   const from = performance.now();
-  device.fresh(scenario.from);
+  device.fresh(scenario);
   await device.createJob(jobId, RELEASES[scenario.release].target);
   const hold = holdOf(world, options);
   device.start({ cut, lies, trace, hold }, under);
