@@ -1,5 +1,5 @@
 import { spawn, type ChildProcess } from 'node:child_process';
-import { createWriteStream, mkdirSync, type WriteStream } from 'node:fs';
+import { createWriteStream, mkdirSync, openSync, type WriteStream } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
@@ -83,7 +83,9 @@ export function startChild(options: ChildOptions): Child {
 function openLog({ dir, name }: ChildOptions): WriteStream | undefined {
   if (dir === undefined) return undefined;
   mkdirSync(dir, { recursive: true });
-  return createWriteStream(join(dir, `${name}.log`), { flags: 'a' });
+  const path = join(dir, `${name}.log`);
+  // Opened at once: a process that ends right away may take its folder with it before a stream has.
+  return createWriteStream(path, { fd: openSync(path, 'a') });
 }
 
 function watchExit(

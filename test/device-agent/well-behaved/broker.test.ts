@@ -78,6 +78,7 @@ it('confirms without a network what it has switched to, and tells it once', asyn
     device,
     ({ firmware, slot }) => firmware.version === '1.1.0' && slot === 'b',
   );
+  await logged(entries, 'job ended', ({ result }) => result === 'reported');
   const told = eventsOf(entries, 'job ended').filter(({ result }) => result === 'reported');
   expect(told).toHaveLength(1);
 }, 60_000);
