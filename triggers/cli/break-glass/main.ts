@@ -1,4 +1,4 @@
-import { Command, CommanderError } from 'commander';
+import { Command } from 'commander';
 import { createContainmentRecords } from '../../../activities/aws/containment-records';
 import { createAwsClients } from '../../../activities/aws/clients';
 import { createGuardTable } from '../../../activities/aws/guard-table';
@@ -16,7 +16,7 @@ import {
   type BreakGlassRequest,
   type BreakGlassResult,
 } from './commands';
-import { exitCodeOf } from '../usage';
+import { reportFailure } from '../usage';
 import { loadConfig } from './config';
 
 const ENVIRONMENT = `
@@ -96,9 +96,4 @@ function createProgram(): Command {
 
 createProgram()
   .parseAsync()
-  .catch((err: unknown) => {
-    process.exitCode = exitCodeOf(err);
-    // Commander has told its own errors already.
-    if (err instanceof CommanderError) return;
-    process.stderr.write(`${err instanceof Error ? err.message : String(err)}\n`);
-  });
+  .catch((err: unknown) => reportFailure(err, false, process));

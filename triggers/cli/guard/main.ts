@@ -1,12 +1,11 @@
 import { readFileSync } from 'node:fs';
-import { CommanderError } from 'commander';
 import { createAwsClients } from '../../../activities/aws/clients';
 import { createGuardTable } from '../../../activities/aws/guard-table';
 import { approverKeysFromFile } from '../../../activities/guard/approver-keys';
 import { createGuard } from '../../../activities/guard/guard';
 import type { GuardCliDeps } from './commands';
 import { connectionOptions } from '../../../domain/environment';
-import { exitCodeOf, UsageError } from '../usage';
+import { reportFailure, UsageError } from '../usage';
 import { loadConfig } from './config';
 import { createProgram } from './program';
 
@@ -45,15 +44,6 @@ function compose(): GuardCliDeps {
   };
 }
 
-function fail(err: unknown): void {
-  if (err instanceof CommanderError && err.exitCode === 0) return;
-  const message = err instanceof Error ? err.message : String(err);
-  process.exitCode = exitCodeOf(err);
-  // Commander has told its own errors already.
-  if (!(err instanceof CommanderError)) process.stderr.write(`${message}\n`);
-  if (wantsJson) process.stdout.write(`${JSON.stringify({ ok: false, error: message })}\n`);
-}
-
 createProgram(compose, {
   report: ({ text, data }, json) => {
     process.stdout.write(`${json ? JSON.stringify({ ok: true, ...data }) : text}\n`);
@@ -62,4 +52,4 @@ createProgram(compose, {
   writeErr: (text) => process.stderr.write(text),
 })
   .parseAsync()
-  .catch(fail);
+  .catch((err: unknown) => reportFailure(err, wantsJson, process));

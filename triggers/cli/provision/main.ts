@@ -1,12 +1,11 @@
 import { readFileSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
-import { CommanderError } from 'commander';
 import { createAwsClients } from '../../../activities/aws/clients';
 import { connectionOptions } from '../../../domain/environment';
 import { awsResources } from '../../../activities/aws/provision';
 import { createEnrolmentApi } from '../../../activities/aws/provision-device';
 import type { ProvisionDeps } from './commands';
-import { exitCodeOf } from '../usage';
+import { reportFailure } from '../usage';
 import { loadConfig } from './config';
 import { createProgram } from './program';
 import { connectTemporal } from './temporal';
@@ -42,15 +41,6 @@ function compose(): ProvisionDeps {
   };
 }
 
-function fail(err: unknown): void {
-  if (err instanceof CommanderError && err.exitCode === 0) return;
-  const message = err instanceof Error ? err.message : String(err);
-  process.exitCode = exitCodeOf(err);
-  // Commander has told its own errors already.
-  if (!(err instanceof CommanderError)) process.stderr.write(`${message}\n`);
-  if (wantsJson) process.stdout.write(`${JSON.stringify({ ok: false, error: message })}\n`);
-}
-
 createProgram(compose, {
   report: ({ text, data, ok }, json) => {
     if (!ok) process.exitCode = 1;
@@ -60,4 +50,4 @@ createProgram(compose, {
   writeErr: (text) => process.stderr.write(text),
 })
   .parseAsync()
-  .catch(fail);
+  .catch((err: unknown) => reportFailure(err, wantsJson, process));

@@ -1,7 +1,6 @@
-import { CommanderError } from 'commander';
 import { s3Store } from '../../../activities/aws/release-store';
 import { folderStore } from '../../../activities/release/store';
-import { exitCodeOf, UsageError } from '../usage';
+import { reportFailure, UsageError } from '../usage';
 import type { ReleaseCliDeps } from './commands';
 import { loadConfig } from './config';
 import { createProgram } from './program';
@@ -28,15 +27,6 @@ function compose(): ReleaseCliDeps {
   };
 }
 
-function fail(err: unknown): void {
-  if (err instanceof CommanderError && err.exitCode === 0) return;
-  const message = err instanceof Error ? err.message : String(err);
-  process.exitCode = exitCodeOf(err);
-  // Commander has told its own errors already.
-  if (!(err instanceof CommanderError)) process.stderr.write(`${message}\n`);
-  if (wantsJson) process.stdout.write(`${JSON.stringify({ ok: false, error: message })}\n`);
-}
-
 createProgram(compose, {
   report: ({ text, data }, json) => {
     process.stdout.write(`${json ? JSON.stringify({ ok: true, ...data }) : text}\n`);
@@ -45,4 +35,4 @@ createProgram(compose, {
   writeErr: (text) => process.stderr.write(text),
 })
   .parseAsync()
-  .catch(fail);
+  .catch((err: unknown) => reportFailure(err, wantsJson, process));
