@@ -12,7 +12,7 @@ import { serveRepository } from '../fleet/repository-server';
 import { startEmulator } from '../stack/emulator';
 import { createPublisher, type Publisher } from './firmware';
 import { createUntil, type Until } from './patience';
-import type { ScenarioIo } from './scenario';
+import { stayUp, type ScenarioIo } from './scenario';
 import { createTimeline, type Timeline } from './timeline';
 import { startWitness, type Witness } from './witness';
 
@@ -49,7 +49,7 @@ export async function agentUpdateScenario(io: ScenarioIo) {
     const act = await play(stage);
     const result = { scenario: 'agent-update', ...act };
     summarise(result, io);
-    if (io.stayUp) await stayUp(io);
+    if (io.stayUp) await stayUp(io, 'Everything stays up until Ctrl-C.');
     return result;
   } finally {
     io.write('Stopping.');
@@ -185,12 +185,4 @@ function summarise(result: Awaited<ReturnType<typeof play>>, io: ScenarioIo): vo
       ? `It works: a signed update took ${result.updateMs} ms with its check of ${CONFIRM_MS} ms; a bad one rolled itself back (${result.cause}); what was not signed never ran.`
       : `It does not work: ${JSON.stringify(result)}`,
   );
-}
-
-async function stayUp(io: ScenarioIo): Promise<void> {
-  io.write('Everything stays up until Ctrl-C.');
-  await new Promise((resolve) => {
-    io.signal.addEventListener('abort', resolve, { once: true });
-    if (io.signal.aborted) resolve(undefined);
-  });
 }

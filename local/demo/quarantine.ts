@@ -14,7 +14,7 @@ import { UPDATES } from '../../domain/temporal';
 import type { FleetDevice } from '../fleet';
 import { intrude, type IntruderAnswer } from './intruder';
 import { createUntil, pause, type Until } from './patience';
-import type { ScenarioIo } from './scenario';
+import { stayUp, type ScenarioIo } from './scenario';
 import { DEVICES, setTheStage, type Stage } from './stage';
 
 const VICTIM = 'pump-07';
@@ -50,7 +50,10 @@ export async function quarantineScenario(io: ScenarioIo) {
       bareSdkMs,
     };
     summarise(result, io);
-    if (io.stayUp) await stayUp(io, stage);
+    if (io.stayUp) {
+      const ui = `Temporal UI: ${stage.stack.temporal.uiUrl}.`;
+      await stayUp(io, `${ui} Everything stays up until Ctrl-C.`);
+    }
     return result;
   } finally {
     io.write('Stopping.');
@@ -203,14 +206,6 @@ function summarise(result: { ok: boolean } & Act, io: ScenarioIo): void {
       ? `It works: ${VICTIM} was contained ${result.alarmToContainedMs} ms after the alarm, proven contained, and given back exactly as it was.`
       : `It does not work: ${JSON.stringify(result)}`,
   );
-}
-
-async function stayUp(io: ScenarioIo, { stack }: Stage): Promise<void> {
-  io.write(`Temporal UI: ${stack.temporal.uiUrl}. Everything stays up until Ctrl-C.`);
-  await new Promise((resolve) => {
-    io.signal.addEventListener('abort', resolve, { once: true });
-    if (io.signal.aborted) resolve(undefined);
-  });
 }
 
 const toMs = (at: string | null | undefined): number => Date.parse(at ?? '');
