@@ -52,7 +52,8 @@ export async function runOnce(
   const wellAtOnce = await untilWell(device, options);
   const diedAt = device.died;
   let starts = 0;
-  let well = wellAtOnce;
+  // It may die between two looks, when all is well but for a last line in its journal.
+  let well = wellAtOnce && diedAt === null;
   while (!well && starts < MAX_STARTS) {
     await device.end();
     starts += 1;
