@@ -10,3 +10,20 @@ export const quarantineJobId = (
 
 /** Jobs of the quarantine runbook itself, which containment must not cancel. */
 export const QUARANTINE_JOB_PREFIX = 'quarantine-';
+
+/** A rollout's lock: one at a time for a release. `release` is a TUF target. */
+export const stagedOtaId = (release: string): string => `ota/${release}`;
+
+/** One wave of a rollout or of its rollback. */
+export const otaWaveId = (rolloutId: string, kind: 'rollout' | 'rollback', wave: number): string =>
+  `ota-wave/${rolloutId}/${kind}/${wave}`;
+
+/** `batch` counts all jobs of the wave, retries and later hops included. Below AWS's 64 characters. */
+export const rolloutJobId = (
+  rolloutId: string,
+  kind: 'rollout' | 'rollback',
+  wave: number,
+  batch: number,
+): string => `${ROLLOUT_JOB_PREFIX}${rolloutId}-${kind === 'rollout' ? 'w' : 'r'}${wave}-b${batch}`;
+
+export const ROLLOUT_JOB_PREFIX = 'ota-';

@@ -1,5 +1,12 @@
 import type { Severity } from './alarm/types';
 import type { QuarantineSetting } from './quarantine/types';
+import type {
+  ApprovalRule,
+  GateRule,
+  MetricQuery,
+  StagedOtaDuration,
+  StagedOtaNumber,
+} from './rollout/types';
 
 /** Which alarms start a runbook, and for whom. An alarm matches only where name, account and region all do. */
 export interface RouteRule {
@@ -25,8 +32,26 @@ export interface QuarantineRunbook {
   settings: Record<QuarantineSetting, DurationSetting>;
 }
 
+export interface NumberSetting {
+  default: number;
+  min: number;
+  max: number;
+}
+
+export interface StagedOtaRunbook {
+  name: 'stagedOta';
+  /** As of `StagedOtaInput`. */
+  waves: (number | string)[];
+  settings: Record<StagedOtaDuration, DurationSetting> & Record<StagedOtaNumber, NumberSetting>;
+  onAbort: 'rollback' | 'hold';
+  approval: ApprovalRule;
+  gate: GateRule[];
+  metrics: MetricQuery[];
+}
+
 /** Runbook by name; grows with every runbook that has a YAML file. */
 export interface Runbooks {
   quarantine: QuarantineRunbook;
+  stagedOta: StagedOtaRunbook;
 }
 export type RunbookName = keyof Runbooks;

@@ -12,6 +12,8 @@ export const TASK_QUEUES = {
   watch: 'watch',
   /** Ships jobs to devices. */
   ship: 'ship',
+  /** Carries the waves of a rollout: creates and cancels its jobs, watches them. Long activities, so a queue of its own. */
+  rollout: 'rollout',
 } as const;
 export type TaskQueue = (typeof TASK_QUEUES)[keyof typeof TASK_QUEUES];
 
@@ -30,6 +32,8 @@ export const WORKFLOWS = {
   quarantine: 'quarantine',
   alarmIntake: 'alarmIntake',
   reconcile: 'reconcile',
+  stagedOta: 'stagedOta',
+  otaWave: 'otaWave',
 } as const;
 
 /** Update names. A refused Update says why. */
@@ -39,4 +43,9 @@ export const UPDATES = {
   extendHold: 'extendHold',
   escalate: 'escalate',
   approve: 'approve',
+  pause: 'pause',
+  resume: 'resume',
+  advance: 'advance',
+  abort: 'abort',
+  rollback: 'rollback',
 } as const;

@@ -60,6 +60,22 @@ export type ReserveResult =
       retryAfterMs: number | null;
     };
 
+/**
+ * A lease for work on many devices that does not count as containment, such as a rollout's: one owner, any number of things,
+ * all under one fence and one expiry. Containment takes a thing out of it without asking; giving it back is one write.
+ */
+export interface WorkLease {
+  owner: string;
+  fence: number;
+}
+
+export interface WorkLeaseResult {
+  lease: WorkLease;
+  leased: string[];
+  /** Left out, by who holds it. */
+  busy: { thing: string; owner: string }[];
+}
+
 /** The kill switch. At `stop` nothing that widens impact goes on; release and rollback never ask it. */
 export interface GuardSwitch {
   state: 'run' | 'stop';
@@ -105,6 +121,30 @@ export interface Guard {
   /** Verifies the token and records it; returns the approvers so far. Throws `ApprovalRejected` (not retryable) saying why. */
   approve(input: {
     token: string;
+    workflowId: string;
+    targetHash: string;
+    requestedBy?: string;
+  }): Promise<string[]>;
+  /**
+   * Leases what is free of `things` for work and leaves out what is not. Idempotent per owner: things it holds stay its own,
+   * under the same fence while the lease lives; a lapsed or ended one begins anew under a higher fence. Refused by the switch.
+   */
+  leaseForWork(input: {
+    owner: string;
+    things: string[];
+    lifeMs: number;
+  }): Promise<WorkLeaseResult>;
+  /** Read-only: what another owner holds of these now, reserved, confirmed or for work. */
+  heldBy(things: string[], owner: string): Promise<{ thing: string; owner: string }[]>;
+  /**
+   * Asked right before acting on these things: which of them the lease still covers; the rest was taken for containment.
+   * Extends the lease to `lifeMs` from now. Throws `GuardStopped`, `GuardUnreachable` (retryable) or `LeaseLost`.
+   */
+  keepWork(input: { lease: WorkLease; things: string[]; lifeMs: number }): Promise<string[]>;
+  /** One write, whatever it holds; never refused, idempotent. */
+  endWork(lease: WorkLease): Promise<void>;
+  /** Distinct people whose approval of this very hash is valid now. What acts asks it, not only what plans. */
+  approversOf(input: {
     workflowId: string;
     targetHash: string;
     requestedBy?: string;
