@@ -1,5 +1,4 @@
 import {
-  ApplicationFailure,
   defineQuery,
   defineUpdate,
   setHandler,
@@ -20,6 +19,7 @@ import { unwrapped } from './failure';
 import { statusOf, type Decision, type QuarantineState } from './quarantine-state';
 import type { Steps } from './quarantine-steps';
 import { refresh } from './quarantine-view';
+import { fieldOf, refuse, requireText } from './steering';
 
 export const alarmUpdate = defineUpdate<string, [{ alarm: Alarm; eventId: string }]>(UPDATES.alarm);
 export const approveUpdate = defineUpdate<string, [ApproveRequest]>(UPDATES.approve);
@@ -98,9 +98,6 @@ function requireAlarm(request: unknown): void {
     refuse('eventId, alarm.name, alarm.reason: must be texts; alarms come from the intake');
 }
 
-const fieldOf = (value: unknown, field: string): unknown =>
-  typeof value === 'object' && value !== null ? Reflect.get(value, field) : undefined;
-
 function receiveAlarm(
   state: QuarantineState,
   { alarm, eventId }: { alarm: Alarm; eventId: string },
@@ -149,29 +146,4 @@ function requireHeld(state: QuarantineState, request: unknown, more: string[] = 
     refuse(
       `the device is not held: the phase is ${state.phase}${state.next && `, next: ${state.next}`}`,
     );
-}
-
-/** One object with exactly these non-empty text fields: anything else names each field that is wrong. */
-function requireText(request: unknown, fields: string[]): void {
-  const given = typeof request === 'object' && request !== null ? request : {};
-  const issues = [
-    ...fields
-      .filter((field) => {
-        const value: unknown = Reflect.get(given, field);
-        return typeof value !== 'string' || value.trim() === '' || value.length > 4096;
-      })
-      .map((field) => `${field}: must be a text`),
-    ...Object.keys(given)
-      .filter((field) => !fields.includes(field))
-      .map((field) => `${field}: is not a field of this Update`),
-  ];
-  if (issues.length > 0)
-    refuse(`${issues.join('; ')}. Give one JSON object with ${fields.join(', ')}`);
-}
-
-/** The stack would only be noise in Temporal UI. */
-function refuse(why: string): never {
-  const failure = ApplicationFailure.nonRetryable(why, 'Refused');
-  failure.stack = '';
-  throw failure;
 }

@@ -1,7 +1,6 @@
-import { defineSearchAttributeKey, SearchAttributeType } from '@temporalio/common';
-import { setCurrentDetails, upsertSearchAttributes } from '@temporalio/workflow';
-import type { SearchAttribute } from '../domain/temporal';
+import { setCurrentDetails } from '@temporalio/workflow';
 import type { QuarantineOutcome, QuarantinePhase } from '../domain/quarantine/types';
+import { label, list, paragraphs, plain } from './markdown';
 import { levelOf, type QuarantineState } from './quarantine-state';
 
 /** Temporal UI shows at most 20 KB. */
@@ -41,15 +40,6 @@ export function showOutcome(state: QuarantineState, outcome: QuarantineOutcome):
 
 const incidentOf = (state: QuarantineState): string => `device/${state.thing}`;
 
-function label(values: Partial<Record<SearchAttribute, string>>): void {
-  upsertSearchAttributes(
-    Object.entries(values).map(([name, value]) => ({
-      key: defineSearchAttributeKey(name, SearchAttributeType.KEYWORD),
-      value,
-    })),
-  );
-}
-
 function details(state: QuarantineState): string {
   const { plan, proof, snapshot } = state;
   const rows: [string, string | null][] = [
@@ -64,7 +54,7 @@ function details(state: QuarantineState): string {
     ['application stopped', state.applicationStoppedAt],
     ['can publish again', state.canPublishAgainAt],
   ];
-  return [
+  return paragraphs([
     `## ${plain(state.thing)}: ${state.released ? `given back, was ${levelOf(state)}` : levelOf(state)}`,
     `**Phase** ${state.phase} · **Next** ${plain(state.next)}`,
     plan &&
@@ -81,23 +71,8 @@ function details(state: QuarantineState): string {
     list('Findings', snapshot?.findings ?? []),
     list('Decisions', state.log.slice(-SHOWN_DECISIONS)),
     consoleLink(state),
-  ]
-    .filter((line) => typeof line === 'string')
-    .join('\n\n')
-    .replaceAll('|\n\n|', '|\n|');
+  ]);
 }
-
-const list = (title: string, items: string[]): string | null =>
-  items.length === 0
-    ? null
-    : `**${title}**\n\n${items.map((item) => `- ${plain(item)}`).join('\n')}`;
-
-/** Alarm texts and people's reasons are not ours: they must not draw tables or links. */
-const plain = (text: string): string =>
-  text
-    .replace(/[\p{C}\s]+/gu, ' ')
-    .replace(/[|<>[\]`*_#\\]/g, '·')
-    .slice(0, 500);
 
 function consoleLink({ snapshot, thing }: QuarantineState): string | null {
   const region = snapshot?.certificates[0]?.arn.split(':')[3];
