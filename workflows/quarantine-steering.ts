@@ -1,9 +1,4 @@
-import {
-  defineQuery,
-  defineUpdate,
-  setHandler,
-  workflowInfo,
-} from '@temporalio/workflow';
+import { defineQuery, defineUpdate, setHandler, workflowInfo } from '@temporalio/workflow';
 import type { Alarm } from '../domain/alarm/types';
 import { parseDuration } from '../domain/duration';
 import type {
