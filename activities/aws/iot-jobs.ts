@@ -18,30 +18,31 @@ export const isTerminal = (status: string): boolean =>
 
 export type IotJobs = ReturnType<typeof createIotJobs>;
 
+/**
+ * Creates a SNAPSHOT job. Safe to retry: the caller picks `jobId`, so "already exists" with an equal document is our own
+ * earlier attempt. With another document it is somebody else's job and fails.
+ */
+export async function createJob(
+  iot: IoTClient,
+  { jobId, targets, document }: { jobId: string; targets: string[]; document: object },
+): Promise<void> {
+  const text = JSON.stringify(document);
+  try {
+    await iot.send(
+      new CreateJobCommand({ jobId, targets, document: text, targetSelection: 'SNAPSHOT' }),
+    );
+  } catch (err) {
+    if (!isAwsError(err, 'ResourceAlreadyExistsException')) throw err;
+    const { document: existing } = await iot.send(new GetJobDocumentCommand({ jobId }));
+    if (existing !== text) throw err;
+  }
+}
+
 /** AWS IoT Jobs for one thing at a time. */
 export function createIotJobs(iot: IoTClient) {
   return {
-    /**
-     * Safe to retry: the caller picks `jobId`, so "already exists" with an equal document is our own earlier attempt.
-     * With another document it is somebody else's job and fails.
-     */
-    async create(jobId: string, thingArn: string, document: object): Promise<void> {
-      const text = JSON.stringify(document);
-      try {
-        await iot.send(
-          new CreateJobCommand({
-            jobId,
-            targets: [thingArn],
-            document: text,
-            targetSelection: 'SNAPSHOT',
-          }),
-        );
-      } catch (err) {
-        if (!isAwsError(err, 'ResourceAlreadyExistsException')) throw err;
-        const { document: existing } = await iot.send(new GetJobDocumentCommand({ jobId }));
-        if (existing !== text) throw err;
-      }
-    },
+    create: (jobId: string, thingArn: string, document: object): Promise<void> =>
+      createJob(iot, { jobId, targets: [thingArn], document }),
     async execution(jobId: string, thing: string): Promise<JobExecution | null> {
       try {
         const { execution } = await iot.send(
