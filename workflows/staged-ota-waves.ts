@@ -8,20 +8,20 @@ import { refresh, show } from './staged-ota-view';
 
 /** The wave that is carried now. */
 export class CurrentWave {
-  private handle: ChildWorkflowHandle<typeof otaWave> | null = null;
+  private starting: Promise<ChildWorkflowHandle<typeof otaWave>> | null = null;
 
   async carry(start: () => Promise<ChildWorkflowHandle<typeof otaWave>>): Promise<WaveOutcome> {
-    this.handle = await start();
+    this.starting = start();
     try {
-      return await this.handle.result();
+      return await (await this.starting).result();
     } finally {
-      this.handle = null;
+      this.starting = null;
     }
   }
 
-  /** One that has just ended needs no telling. */
+  /** One that has just ended needs no telling; one that is about to start is told once it has. */
   async tell(what: WaveSteering): Promise<void> {
-    await this.handle?.signal(steerWave, what).catch(() => undefined);
+    await this.starting?.then((wave) => wave.signal(steerWave, what)).catch(() => undefined);
   }
 }
 
