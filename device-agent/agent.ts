@@ -83,6 +83,7 @@ class DeviceAgent implements Agent {
       onPublish: (message) => this.publisher.accept(message),
       onChange: () => this.reporter.nudge(),
       onRestart: () => this.condition.lifetime.countRestart(),
+      reachesCloud: () => this.jobs.answers(),
       write: this.condition.disk.write,
       log,
     });

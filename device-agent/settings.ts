@@ -50,6 +50,8 @@ export const updatesSettings = z.strictObject({
   health: healthCheck.prefault({ kind: 'exit' }),
   /** How long the new application must stay healthy before it is confirmed. */
   confirmMs: milliseconds.default(60_000),
+  /** From its start: by then the agent must reach the cloud under it, or it is rolled back. */
+  connectWithinMs: milliseconds.default(600_000),
   /** One check that takes longer has failed. */
   checkTimeoutMs: milliseconds.default(10_000),
   /** Starts of an unconfirmed slot, over restarts of the agent and the device, before it is rolled back. */

@@ -25,6 +25,8 @@ export interface SoftwareDependencies {
   /** The application, its health, its version, its slot or an update changed. */
   onChange: () => void;
   onRestart: () => void;
+  /** Whether the cloud answers now. Never rejects. */
+  reachesCloud: () => Promise<boolean>;
   log: Logger;
   /** As writeFileAtomically. */
   write: (path: string, content: string) => void;
@@ -186,6 +188,7 @@ export class Software {
       complaint: () =>
         this.saidHealth === 'unhealthy' ? 'the application says that it is unhealthy' : null,
       contained: () => deps.journal.containment !== null,
+      reachesCloud: deps.reachesCloud,
       place: async () => ({ cwd: await this.folder(), env: config.application?.env ?? {} }),
       settings: updates,
       hardware: config.hardwareVersion,

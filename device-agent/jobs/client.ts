@@ -63,6 +63,16 @@ export class JobsClient {
     return [...reply.inProgressJobs, ...reply.queuedJobs];
   }
 
+  /** Whether the service answers now, which an open connection alone does not tell. */
+  async answers(): Promise<boolean> {
+    try {
+      await this.pending();
+      return true;
+    } catch (error) {
+      return !(error instanceof JobRequestUnansweredError);
+    }
+  }
+
   /** Null where the service knows of no such execution any more. */
   async describe(jobId: string): Promise<JobExecution | null> {
     const topic = jobTopics.describe(this.thing, jobId);

@@ -5,7 +5,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { UpdatesSettings } from '../settings';
 import { killGroup } from '../supervisor/orphan';
 
-export type HealthSettings = Pick<UpdatesSettings, 'health' | 'confirmMs' | 'checkTimeoutMs'>;
+export type HealthSettings = Pick<
+  UpdatesSettings,
+  'health' | 'confirmMs' | 'connectWithinMs' | 'checkTimeoutMs'
+>;
 
 /** Where a `command` runs, so that it may be part of the release. */
 export interface CheckPlace {
@@ -19,13 +22,16 @@ export interface WatchedRelease {
   ended: Promise<string>;
   /** What is wrong by the application's own word, or null. */
   complaint: () => string | null;
+  /** Whether the cloud answers now; asked once the release is healthy. Never rejects. */
+  reachesCloud: () => Promise<boolean>;
 }
 
 const CHECK_EVERY_MS = 1_000;
 const MAX_BODY = 64 * 1024;
 
 /**
- * Watches a new release for the confirmation time; resolves with null where it is good, else with what is wrong.
+ * Watches a new release for the confirmation time, and on until the agent reaches the cloud under it: a release that cuts
+ * off its device could be mended by no other. Resolves with null where it is good, else with what is wrong.
  * An end of the application is final. A check may fail until it has succeeded once, for a start takes its time;
  * after that one failure is enough, and a check that hangs has failed. Rejects where `signal` ends the watching.
  */
@@ -51,9 +57,10 @@ async function checkUntilOver(
   release: WatchedRelease,
   signal: AbortSignal,
 ): Promise<string | null> {
-  const { confirmMs } = settings;
+  const { confirmMs, connectWithinMs } = settings;
   const pauseMs = Math.min(CHECK_EVERY_MS, Math.ceil(confirmMs / 5));
-  const end = performance.now() + confirmMs;
+  const begun = performance.now();
+  const end = begun + confirmMs;
   let wasGood = false;
   for (;;) {
     const problem = release.complaint() ?? (await check(settings, release.place, signal));
@@ -61,10 +68,18 @@ async function checkUntilOver(
     const left = end - performance.now();
     if (problem === null) wasGood = true;
     else if (wasGood || left <= 0) return problem;
-    if (left <= 0) return null;
-    await sleep(Math.min(pauseMs, left), undefined, { signal });
+    if (left <= 0) {
+      if (await release.reachesCloud()) return null;
+      const waited = performance.now() - begun;
+      if (waited >= connectWithinMs) return cutOff(waited);
+    }
+    await sleep(left <= 0 ? pauseMs : Math.min(pauseMs, left), undefined, { signal });
   }
 }
+
+/** The cloud tells by these words that the network is the cause, and not the release's health. */
+const cutOff = (ms: number): string =>
+  `no connection to the cloud for ${Math.round(ms / 1_000)} s since the new release started`;
 
 async function check(
   { health, checkTimeoutMs }: HealthSettings,

@@ -11,6 +11,8 @@ export interface TrialDependencies {
   /** What the application says is wrong with itself since its last start, or null. */
   complaint: () => string | null;
   contained: () => boolean;
+  /** Whether the cloud answers now. Never rejects. */
+  reachesCloud: () => Promise<boolean>;
   /** Where and as what a health check by command runs. */
   place: () => Promise<CheckPlace>;
   settings: HealthSettings & { maxStarts: number };
@@ -78,14 +80,14 @@ export class Trial {
 
   /** What is wrong, or null; whatever it is where the watching was interrupted. */
   private async watch(stopping: AbortSignal): Promise<string | null> {
-    const { settings, place, complaint } = this.deps;
+    const { settings, place, complaint, reachesCloud } = this.deps;
     const { signal } = this.interruption;
     const stop = new AbortController();
     const end = (): void => stop.abort();
     const signals = [stopping, signal];
     for (const source of signals) source.addEventListener('abort', end, { once: true });
     try {
-      const release = { place: await place(), ended: this.ended, complaint };
+      const release = { place: await place(), ended: this.ended, complaint, reachesCloud };
       return await watchHealth(settings, release, stop.signal);
     } catch (error) {
       if (signal.aborted) return null;

@@ -93,6 +93,14 @@ describe('a request to the Jobs service', () => {
     await expect(jobs.pending()).rejects.toThrow(JobRequestRejectedError);
   });
 
+  it.each<[string, Answer, boolean]>([
+    ['a list', nothingPending, true],
+    ['a refusal', rejected('InternalError'), true],
+    ['nothing', 'silence', false],
+  ])('tells by %s whether the service answers', async (_name, answer, answers) => {
+    expect(await serviceThat(() => answer).jobs.answers()).toBe(answers);
+  });
+
   it.each(['ResourceNotFound', 'TerminalStateReached'])('finds no job after %s', async (code) => {
     const { jobs } = serviceThat(() => rejected(code));
     await expect(jobs.describe('job')).resolves.toBeNull();

@@ -16,6 +16,7 @@ describe('the settings of updates', () => {
     expect(updatesSettings.parse(settings)).toMatchObject({
       health: { kind: 'exit' },
       confirmMs: 60_000,
+      connectWithinMs: 600_000,
       maxStarts: 3,
       bytesPerSecond: null,
     });

@@ -168,10 +168,12 @@ class RebootLife {
       revertPauseMs: bed.revertPauseMs,
       complaint: () => null,
       contained: () => false,
+      reachesCloud: () => Promise.resolve(true),
       place: () => Promise.resolve({ cwd: undefined, env: {} }),
       settings: {
         health: { kind: 'exit' },
         confirmMs: 20,
+        connectWithinMs: 300,
         checkTimeoutMs: 50,
         maxStarts: MAX_STARTS,
       },

@@ -47,6 +47,8 @@ export class UpdateBed {
   readonly dir = mkdtempSync(join(tmpdir(), 'update-'));
   readonly slots = join(this.dir, 'slots');
   contained = false;
+  /** Whether the cloud answers the agent. */
+  connected = (): boolean => true;
   target: VerifiedTarget = TARGET;
   /** Starts of the release on trial. */
   trials = 0;
@@ -226,10 +228,12 @@ export class Life {
       revertPauseMs: 1,
       complaint: () => null,
       contained: () => bed.contained,
+      reachesCloud: () => Promise.resolve(bed.connected()),
       place: () => (this.dead ? never() : Promise.resolve({ cwd: undefined, env: {} })),
       settings: {
         health: bed.faults.health ?? { kind: 'exit' },
         confirmMs: 30,
+        connectWithinMs: 300,
         checkTimeoutMs: 50,
         maxStarts: MAX_STARTS,
       },
