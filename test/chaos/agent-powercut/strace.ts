@@ -53,11 +53,25 @@ type Counts = Partial<Record<Operation, number>>;
 export function compareWithKernel({ report, disk }: Device): { counted: Counts; kernel: Counts } {
   const lines = (path: string): string[] => readFileSync(path, 'utf8').trim().split('\n');
   const counted = lines(join(report, 'calls')).map((line) => (JSON.parse(line) as Call).op);
-  const kernel = lines(fileOf(report)).map((line) => operationOf(line, disk));
+  const kernel = whole(lines(fileOf(report))).map((line) => operationOf(line, disk));
   return {
     counted: countsOf(counted.filter((op) => op !== 'sync')),
     kernel: countsOf(kernel.filter((op) => op !== null)),
   };
+}
+
+/** On a busy machine strace tells a call in two lines, where another thread's came in between. */
+function whole(lines: readonly string[]): string[] {
+  const begun = new Map<string, string>();
+  return lines.flatMap((line) => {
+    const [, start = '', pid] = /^((\d+) .*?) ?<unfinished \.\.\.>$/.exec(line) ?? [];
+    if (pid !== undefined) {
+      begun.set(pid, start);
+      return [];
+    }
+    const [, thread = '', rest] = /^(\d+) +<\.\.\. \w+ resumed>(.*)$/.exec(line) ?? [];
+    return [rest === undefined ? line : `${begun.get(thread) ?? ''}${rest}`];
+  });
 }
 
 /** `pid call(arguments) = result`; null for one that failed, that read or that was elsewhere. */
