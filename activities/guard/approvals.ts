@@ -18,8 +18,20 @@ export interface ApprovalScope {
   requestedBy?: string;
 }
 
+export function createApprovals(deps: ApprovalDeps): Pick<Guard, 'approve' | 'approversOf'> {
+  return {
+    approve: createApprove(deps),
+    approversOf: (scope) =>
+      deps.store.settle(async () => {
+        const key = KEYS.approvals(scope.workflowId, scope.targetHash);
+        const { value } = (await deps.store.read([key])).cell(key, APPROVALS);
+        return validApprovers(value?.approvals ?? [], scope, deps);
+      }),
+  };
+}
+
 /** Recording the same token again changes nothing; an approver's newer token replaces the older one. */
-export function createApprove({ store, approverKeys, now }: ApprovalDeps): Guard['approve'] {
+function createApprove({ store, approverKeys, now }: ApprovalDeps): Guard['approve'] {
   return async ({ token, ...scope }) => {
     const keys = await keysOrRejected(approverKeys);
     const judged = await verifyApproval({ ...toVerify(scope), token, keys, nowMs: now() });

@@ -5,7 +5,7 @@ import type { ReserveInput } from '../../domain/guard/types';
 import type { ApprovalDeps } from './approvals';
 import { validApprovers } from './approvals';
 import type { Approvals, Counter, Lock, Reservation } from './items';
-import { APPROVALS, COUNTER, FLEET, KEYS, LOCK, RESERVATION, SWITCH } from './items';
+import { APPROVALS, COUNTER, FLEET, isWorkLock, KEYS, LOCK, RESERVATION, SWITCH } from './items';
 import type { Cell, PresentCell, Store } from './store';
 import { provisioned, unchanged } from './store';
 import type { GuardWrite } from './table';
@@ -50,10 +50,13 @@ export async function readFacts(
   return { ...held, view, approvals, alsoRead: [unchanged(theSwitch), unchanged(fleet)] };
 }
 
+/** Work leases are not among them: containment takes a thing out of one without asking. */
 function leasesOf(owner: string, { reservation, locks }: Pick<Facts, 'reservation' | 'locks'>) {
   const own = (reservation.value?.things ?? []).map(({ thing }) => ({ thing, owner }));
   const others = locks.flatMap(({ key, value }) =>
-    value !== null && value.owner !== owner ? [{ thing: key.sk, owner: value.owner }] : [],
+    value !== null && !isWorkLock(value) && value.owner !== owner
+      ? [{ thing: key.sk, owner: value.owner }]
+      : [],
   );
   return [...own, ...others];
 }
@@ -65,7 +68,10 @@ export interface Grant {
   at: number;
 }
 
-/** Counter, reservation and the locks of what is new change together or not at all: the count can't drift from them. */
+/**
+ * Counter, reservation and the locks of what is new change together or not at all: the count can't drift from them.
+ * A lock of a work lease is overwritten, which is how containment pre-empts it.
+ */
 export function grantWrites(store: Store, facts: Facts, grant: Grant): GuardWrite[] {
   const { decision, reservation, owner, at } = grant;
   const { count, recentAutomatic } = facts.counter.value;

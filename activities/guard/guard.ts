@@ -1,13 +1,14 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Guard } from '../../domain/guard/types';
-import { createApprove } from './approvals';
+import { createApprovals } from './approvals';
 import type { ApproverKeys } from './approver-keys';
 import { createLeases } from './leases';
 import { createReserve } from './reserve';
 import { createStatus, createSwitch } from './operator';
 import { createStore } from './store';
 import type { GuardTable } from './table';
+import { createWork } from './work';
 
 export interface GuardDeps {
   table: GuardTable;
@@ -36,7 +37,8 @@ export function createGuard({
   return {
     ...createReserve(deps),
     ...createLeases(deps),
-    approve: createApprove(deps),
+    ...createWork(deps),
+    ...createApprovals(deps),
     status: createStatus(deps),
     ...createSwitch(deps),
   };

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import type { ItemKey } from './table';
 
@@ -43,7 +44,19 @@ const reservationSchema = z.strictObject({
 });
 export type Reservation = z.infer<typeof reservationSchema>;
 
-const lockSchema = z.strictObject({ owner: z.string() });
+/** A work lease without its things: their locks name it, and count only while it is there, unlapsed, under their fence. */
+const workSchema = z.strictObject({ fence: z.number().int().positive(), expiresAt: time });
+export type Work = z.infer<typeof workSchema>;
+
+const workLockSchema = z.strictObject({
+  kind: z.literal('work'),
+  owner: z.string(),
+  fence: z.number().int().positive(),
+});
+export type WorkLock = z.infer<typeof workLockSchema>;
+
+/** One per thing, whoever holds it: that is what makes two holders impossible. */
+const lockSchema = z.union([z.strictObject({ owner: z.string() }), workLockSchema]);
 export type Lock = z.infer<typeof lockSchema>;
 
 const approvalsSchema = z.strictObject({
@@ -65,17 +78,28 @@ export const SWITCH = { schema: switchSchema, name: 'switch' };
 export const COUNTER = { schema: counterSchema, name: 'counter' };
 export const FLEET = { schema: fleetSchema, name: 'fleet size' };
 export const RESERVATION = { schema: reservationSchema, name: 'reservation' };
+export const WORK = { schema: workSchema, name: 'work lease' };
 export const LOCK = { schema: lockSchema, name: 'lock' };
 export const APPROVALS = { schema: approvalsSchema, name: 'approvals' };
 
 export const RESERVATIONS_PK = 'reservation';
+export const WORK_PK = 'work';
+/**
+ * Locks are spread over 16 partition keys, since a rollout takes thousands in one go and a partition takes 1,000 writes a second:
+ * docs.aws.amazon.com/amazondynamodb/latest/developerguide/bp-partition-key-design.html
+ */
+export const LOCK_PKS = Array.from('0123456789abcdef', (digit) => `lock-${digit}`);
+
+const lockPk = (thing: string): string =>
+  `lock-${createHash('sha256').update(thing, 'utf8').digest('hex').slice(0, 1)}`;
 
 export const KEYS = {
   switch: { pk: 'guard', sk: 'switch' },
   counter: { pk: 'guard', sk: 'counter' },
   fleet: { pk: 'guard', sk: 'fleet' },
   reservation: (owner: string): ItemKey => ({ pk: RESERVATIONS_PK, sk: owner }),
-  lock: (thing: string): ItemKey => ({ pk: 'lock', sk: thing }),
+  work: (owner: string): ItemKey => ({ pk: WORK_PK, sk: owner }),
+  lock: (thing: string): ItemKey => ({ pk: lockPk(thing), sk: thing }),
   approvals: (workflowId: string, targetHash: string): ItemKey => ({
     pk: 'approvals',
     sk: `${workflowId}#${targetHash}`,
@@ -84,3 +108,8 @@ export const KEYS = {
 
 export const isLapsed = (held: HeldThing, now: number): boolean =>
   held.expiresAt !== null && held.expiresAt <= now;
+
+export const isWorkLock = (lock: Lock): lock is WorkLock => 'kind' in lock;
+
+export const isLive = (work: Work | null, fence: number, now: number): work is Work =>
+  work !== null && work.fence === fence && work.expiresAt > now;

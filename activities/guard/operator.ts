@@ -1,7 +1,17 @@
 import { capsFor, soundFleetSize } from '../../domain/guard/caps';
 import type { Guard } from '../../domain/guard/types';
 import type { HoldingDeps } from './holdings';
-import { FLEET, isLapsed, KEYS, RESERVATION, RESERVATIONS_PK, SWITCH } from './items';
+import {
+  FLEET,
+  isLapsed,
+  isLive,
+  KEYS,
+  RESERVATION,
+  RESERVATIONS_PK,
+  SWITCH,
+  WORK,
+  WORK_PK,
+} from './items';
 import { provisioned } from './store';
 
 export function createStatus({ store, now }: HoldingDeps): Guard['status'] {
@@ -22,6 +32,9 @@ export function createStatus({ store, now }: HoldingDeps): Guard['status'] {
             expiresAt,
           })),
       );
+      const work = (await store.list(WORK_PK, WORK))
+        .filter(({ value }) => isLive(value, value.fence, now()))
+        .map(({ key, value }) => ({ owner: key.sk, ...value }));
       const caps = capsFor(fleetSize);
       return {
         switch: theSwitch,
@@ -30,6 +43,7 @@ export function createStatus({ store, now }: HoldingDeps): Guard['status'] {
         automaticCap: caps.automatic,
         approvedCap: caps.approved,
         leases,
+        work,
       };
     });
 }

@@ -46,6 +46,11 @@ export function createStore({ table, newId, pause }: StoreDeps) {
       throw guardUnreachable(`its table changed under each of ${MAX_ATTEMPTS} attempts`);
     },
 
+    /** Ends an attempt of `settle` that has changed what it read, so that the next one reads it. */
+    again(): never {
+      throw new Conflict();
+    },
+
     async read(keys: ItemKey[]): Promise<Snapshot> {
       const items = await reach(() => table.read(keys));
       if (items === 'conflict') throw new Conflict();

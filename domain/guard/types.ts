@@ -97,6 +97,8 @@ export interface GuardStatus {
     state: 'reserved' | 'confirmed';
     expiresAt: number | null;
   }[];
+  /** Live work leases, one each whatever it covers. They count nowhere above. */
+  work: { owner: string; fence: number; expiresAt: number }[];
 }
 
 /**

@@ -9,6 +9,7 @@ import type { Emulator } from '../../../local/stack/emulator';
 import { startEmulator } from '../../../local/stack/emulator';
 import { freePorts } from '../../../local/stack/free-port';
 import { dynamoClient, makeDynamoTable } from '../../support/dynamo-guard-table';
+import { LOCK_PKS } from '../../support/guard-ledger';
 
 let emulator: Emulator;
 let dynamo: DynamoDBClient;
@@ -107,10 +108,11 @@ describe('a guard over DynamoDB', () => {
     const results = await Promise.all(owners.map((owner) => guard.reserve(request(owner))));
     const leases = results.flatMap((result) => (result.granted ? [result.lease] : []));
     expect(new Set(leases.map(({ fence }) => fence)).size).toBe(8);
+    expect((await Promise.all(LOCK_PKS.map((pk) => table.list(pk)))).flat()).toHaveLength(8);
     await Promise.all([...leases, ...leases].map((lease) => guard.giveBack(lease)));
     const [counter] = (await table.list('guard')).filter(({ sk }) => sk === 'counter');
     expect(JSON.parse(counter?.body ?? '')).toMatchObject({ count: 0 });
-    expect(await table.list('lock')).toEqual([]);
+    expect((await Promise.all(LOCK_PKS.map((pk) => table.list(pk)))).flat()).toEqual([]);
   });
 
   it('fits the largest act that it allows into one transaction', async () => {

@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import type { Emulator } from '../../../local/stack/emulator';
 import { startEmulator } from '../../../local/stack/emulator';
 import { dynamoClient, makeDynamoTable } from '../../support/dynamo-guard-table';
-import { readLedger } from '../../support/guard-ledger';
+import { LOCK_PKS, readLedger } from '../../support/guard-ledger';
 import { anAct, GuardModel, rounds } from '../../support/guard-model';
 
 let emulator: Emulator;
@@ -20,7 +20,7 @@ afterAll(async () => {
 });
 
 const LARGEST_FLEET = 1_500;
-const PKS = ['guard', 'reservation', 'lock'];
+const PKS = ['guard', 'reservation', 'work', ...LOCK_PKS];
 
 describe('the guard over DynamoDB', () => {
   it('keeps count, locks and caps together while runbooks act at the same time', async () => {
