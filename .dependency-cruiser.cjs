@@ -49,7 +49,7 @@ module.exports = {
       to: { dependencyTypes: ['npm-dev'], dependencyTypesNot: ['type-only'] },
     },
     onlyImports('domain-imports-nothing', 'domain', []),
-    onlyPackages('domain-packages', 'domain', ['zod']),
+    onlyPackages('domain-packages', 'domain', ['zod', '@marcbachmann/cel-js']),
     {
       name: 'domain-does-no-io',
       comment: 'Hashing is no I/O.',

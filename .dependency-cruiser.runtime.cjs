@@ -1,5 +1,5 @@
 // What a workflow reaches at run time, through any number of files: type-only imports do not count here.
-// A schema in a workflow would judge old histories by new rules, and a Node module fails in its sandbox.
+// A schema or a gate in a workflow would judge old histories by new rules, and a Node module fails in its sandbox.
 const { options } = require('./.dependency-cruiser.cjs');
 
 /** @type {import('dependency-cruiser').IConfiguration} */
@@ -10,6 +10,12 @@ module.exports = {
       severity: 'error',
       from: { path: '^workflows/' },
       to: { path: '^node_modules/zod/', reachable: true },
+    },
+    {
+      name: 'workflows-reach-no-cel',
+      severity: 'error',
+      from: { path: '^workflows/' },
+      to: { path: '^node_modules/@marcbachmann/cel-js/', reachable: true },
     },
     {
       name: 'workflows-reach-no-node-module',

@@ -15,6 +15,6 @@ module.exports = {
       { jsc: { parser: { syntax: 'typescript' }, target: 'es2022' }, module: { type: 'commonjs' } },
     ],
   },
-  // jose ships as ES modules only; Jest's module loader needs it transformed.
-  transformIgnorePatterns: ['/node_modules/(?!jose/)'],
+  // These ship as ES modules only; Jest's module loader needs them transformed.
+  transformIgnorePatterns: ['/node_modules/(?!(jose|@marcbachmann/cel-js)/)'],
 };

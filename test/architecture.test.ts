@@ -13,6 +13,7 @@ const CRUISER = join(ROOT, 'node_modules', 'dependency-cruiser', 'bin', 'depende
 const PACKAGES = {
   dependencies: [
     'zod',
+    '@marcbachmann/cel-js',
     'yaml',
     'mqtt',
     '@aws-sdk/client-iot',
@@ -27,10 +28,11 @@ const PACKAGES = {
 const ALLOWED: Record<string, string> = {
   'domain/names.ts': `export const names = 1;`,
   'domain/input.schema.ts': `import { z } from 'zod'; import { names } from './names'; export const schema = [z, names];`,
+  'domain/gate.ts': `import { cel } from '@marcbachmann/cel-js'; export const gate = cel; export type Gate = typeof gate;`,
   'domain/hash.ts': `import { createHash } from 'node:crypto'; export const hash = createHash;`,
   'domain/device-protocol/job.ts': `import { z } from 'zod'; export const job = z; export type Job = string;`,
   'runbooks/load.ts': `import { parse } from 'yaml'; import { schema } from '../domain/input.schema'; export const load = [parse, schema];`,
-  'workflows/quarantine.ts': `import { proxy } from '@temporalio/workflow'; import { names } from '../domain/names'; import type { Contain } from '../activities/contain'; import type { Job } from '../domain/device-protocol/job'; export const quarantine = (a: Contain, b: Job) => [proxy, names, a, b]; export type Quarantine = typeof quarantine;`,
+  'workflows/quarantine.ts': `import { proxy } from '@temporalio/workflow'; import { names } from '../domain/names'; import type { Contain } from '../activities/contain'; import type { Job } from '../domain/device-protocol/job'; import type { Gate } from '../domain/gate'; export const quarantine = (a: Contain, b: Job, c: Gate) => [proxy, names, a, b, c]; export type Quarantine = typeof quarantine;`,
   'activities/aws/iot.ts': `import { iot } from '@aws-sdk/client-iot'; export const things = iot;`,
   'activities/contain.ts': `import { things } from './aws/iot'; import { load } from '../runbooks/load'; export const contain = [things, load]; export type Contain = typeof contain;`,
   'triggers/webhook/server.ts': `import { client } from '@temporalio/client'; import type { Quarantine } from '../../workflows/quarantine'; import type { Contain } from '../../activities/contain'; export const server = (a: Quarantine, b: Contain) => [client, a, b];`,
@@ -84,6 +86,10 @@ const BREAKING: Record<string, [file: string, text: string]> = {
   'workflows-reach-no-zod': [
     'workflows/reaches.ts',
     `import { job } from '../domain/device-protocol/job'; export const reaches = job;`,
+  ],
+  'workflows-reach-no-cel': [
+    'workflows/gates.ts',
+    `import { gate } from '../domain/gate'; export const gates = gate;`,
   ],
   'workflows-reach-no-node-module': [
     'workflows/hashes.ts',

@@ -276,6 +276,8 @@ export interface Measurement {
   alarms: string[] | null;
   /** By the names of the settings. */
   metrics: Record<string, number | null>;
+  /** Why a source has no data, where that is known, by source. */
+  missing?: Partial<Record<'updated' | 'control' | 'alarms' | 'metrics', string>>;
 }
 
 export interface HealthCounts {
