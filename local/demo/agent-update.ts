@@ -10,8 +10,9 @@ import { placeOf } from '../../domain/policy/place';
 import { startFleet } from '../fleet';
 import { serveRepository } from '../fleet/repository-server';
 import { startEmulator } from '../stack/emulator';
-import { createPublisher, type Publisher } from './firmware';
+import { nodeFirmware } from './firmware';
 import { createUntil, type Until } from './patience';
+import { createPublisher, type Publisher } from './publisher';
 import { stayUp, type ScenarioIo } from './scenario';
 import { createTimeline, type Timeline } from './timeline';
 import { startWitness, type Witness } from './witness';
@@ -105,18 +106,18 @@ async function setTheStage(
 
 async function play(stage: Stage) {
   const { publisher, timeline, witness } = stage;
-  const good = await publisher.ship('1.1.0', 'good');
+  const good = await publisher.ship('1.1.0', await nodeFirmware('1.1.0', 'good'));
   const update = await install(stage, 'good', good);
   await runs(stage, '1.1.0');
   timeline.tell(`${THING} runs 1.1.0, as its telemetry says`);
 
-  const bad = await publisher.ship('1.2.0', 'bad');
+  const bad = await publisher.ship('1.2.0', await nodeFirmware('1.2.0', 'bad'));
   const rollback = await install(stage, 'bad', bad);
   await runs(stage, '1.1.0');
   timeline.tell(`${THING} is back on 1.1.0 by itself`);
 
   const older = await install(stage, 'older', good.replace('1.1.0', '0.9.0'));
-  const next = await publisher.ship('1.3.0', 'good');
+  const next = await publisher.ship('1.3.0', await nodeFirmware('1.3.0', 'good'));
   await swapBytes(publisher.publicDir, '1.3.0');
   timeline.tell('whoever owns the bucket swaps the bytes of 1.3.0');
   const tampered = await install(stage, 'tampered', next);

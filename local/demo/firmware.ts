@@ -1,66 +1,61 @@
-import { execFile } from 'node:child_process';
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import { promisify } from 'node:util';
-import { create } from 'tar';
+import type { Firmware } from './publisher';
 
-const ROOT = resolve(__dirname, '..', '..');
-const SAMPLE_APP = join(ROOT, 'local', 'sample-app', 'main.mjs');
-const RELEASE = join(ROOT, 'triggers', 'cli', 'release', 'main.ts');
-
-export interface Publisher {
-  /** Ships with every device. */
-  rootFile: string;
-  /** What a server of files serves. */
-  publicDir: string;
-  /** Makes, signs and publishes a firmware, and returns its target path. */
-  ship(version: string, kind: 'good' | 'bad'): Promise<string>;
-}
-
-/** The release ceremony, through the same commands that a person types. */
-export async function createPublisher(
-  dir: string,
-  hardware: readonly string[],
-  tell: (line: string) => void,
-): Promise<Publisher> {
-  const repository = join(dir, 'repository');
-  const keys = join(dir, 'keys');
-  const publicDir = join(dir, 'public');
-  await mkdir(publicDir, { recursive: true });
-  const release = async (...args: string[]): Promise<void> => {
-    await promisify(execFile)(process.execPath, ['--import', 'tsx', RELEASE, ...args], {
-      cwd: ROOT,
-    });
-  };
-  await release('init', '--dir', repository, '--keys', keys);
-  tell(
-    'npm run release -- init: offline root and targets keys (2 of 3), online snapshot and timestamp keys',
-  );
-  return {
-    rootFile: join(repository, 'metadata', '1.root.json'),
-    publicDir,
-    async ship(version, kind) {
-      const file = await firmware(join(dir, 'build', version), version, kind);
-      const target = `pump/${version}.tar`;
-      const named = ['--version', version, '--hardware', hardware.join(','), '--name', target];
-      await release('add', file, '--dir', repository, ...named);
-      await release('sign', '--dir', repository, '--keys', join(keys, 'offline'));
-      const online = join(keys, 'online');
-      await release('publish', '--dir', repository, '--online-keys', online, '--to', publicDir);
-      tell(`npm run release -- add, sign, publish: ${target}`);
-      return target;
-    },
-  };
-}
+const SAMPLE_APP = resolve(__dirname, '..', 'sample-app');
+const read = (name: string): Promise<string> => readFile(join(SAMPLE_APP, name), 'utf8');
 
 /** The sample application; the bad one dies as soon as it runs, which only running it can show. */
-async function firmware(dir: string, version: string, kind: 'good' | 'bad'): Promise<string> {
-  const tree = join(dir, 'tree');
-  await mkdir(tree, { recursive: true });
-  const application = await readFile(SAMPLE_APP, 'utf8');
+export async function nodeFirmware(version: string, kind: 'good' | 'bad'): Promise<Firmware> {
   const fault = kind === 'bad' ? 'setTimeout(() => process.exit(70), 300);\n' : '';
-  await writeFile(join(tree, 'main.mjs'), `// Firmware ${version}\n${application}${fault}`);
-  const file = join(dir, `${version}.tar`);
-  await create({ file, cwd: tree, portable: true }, ['.']);
-  return file;
+  return { 'main.mjs': `// Firmware ${version}\n${await read('main.mjs')}${fault}` };
+}
+
+/** What may be wrong with a build, in a way that only running it shows. */
+export const BAD_BUILDS = ['crash', 'hang', 'late', 'liar', 'network', 'wave3'] as const;
+export type BadBuild = (typeof BAD_BUILDS)[number];
+
+/** Long after its device confirmed it, and before a soak is over. */
+const LATE_SECONDS = 12;
+
+interface Fault {
+  about: string;
+  files: Firmware;
+}
+
+const DIES = 'sleep 0.5\nexit 70\n';
+export const FAULTS: Record<BadBuild, Fault> = {
+  crash: {
+    about: 'ends half a second after its start',
+    files: { 'fault.sh': DIES },
+  },
+  hang: {
+    about: 'runs, but its health check never answers',
+    files: { 'health.sh': '#!/bin/sh\nexec sleep 600\n' },
+  },
+  late: {
+    about: `is healthy for ${LATE_SECONDS} s, is confirmed, and then turns unhealthy`,
+    files: { 'fault.sh': `( sleep ${LATE_SECONDS}; echo '{"health":"unhealthy"}' ) &\n` },
+  },
+  liar: {
+    about: 'says that it is healthy, and floods a topic that it may not publish to',
+    files: { 'fault.sh': 'FLOODS=yes\n' },
+  },
+  network: {
+    about: 'runs well, and cuts its device off the network',
+    files: { 'fault.sh': ': > "$SAMPLE_APP_NETWORK_FILE"\n' },
+  },
+  wave3: {
+    about: 'ends half a second after its start, on devices of the third wave alone',
+    files: {
+      'fault.sh': `if grep -qx "$SAMPLE_APP_THING" "$SAMPLE_APP_WAVE_FILE"; then ${DIES.replace('\n', '; ').trim()}; fi\n`,
+    },
+  },
+};
+
+/** The light application of a large fleet, as it should be or with a fault. */
+export async function shellFirmware(version: string, fault: BadBuild | null): Promise<Firmware> {
+  const good = { 'main.sh': await read('main.sh'), 'health.sh': await read('health.sh') };
+  const files = { ...good, ...(fault !== null && FAULTS[fault].files) };
+  return { ...files, VERSION: `${version}\n` };
 }
