@@ -5,6 +5,56 @@ const MIN_COHORT = 10;
 /** The chance of seeing such a difference where there is none; low, for the gate looks often. */
 const SIGNIFICANT = 0.01;
 
+/** Devices of one kind: how many are updated, and how those are that are not. */
+export interface Stratum {
+  updated: number;
+  control: HealthCounts;
+}
+
+/** Of the updated devices, at most this share may be of kinds that have none left to compare with. */
+const MOST_UNMATCHED = 0.1;
+
+/**
+ * As many devices of each kind as the updated ones have, so that a kind which is always worse off does not look like
+ * the update's doing. As large as the scarcest kind allows; none where too many updated devices have no match.
+ */
+export function matchedControl(strata: readonly Stratum[]): HealthCounts {
+  const all = strata.reduce((sum, { updated }) => sum + updated, 0);
+  const matched = strata.filter(({ updated, control }) => updated > 0 && control.devices > 0);
+  const updated = matched.reduce((sum, each) => sum + each.updated, 0);
+  if (updated === 0 || all - updated > MOST_UNMATCHED * all) return sumOf([]);
+  const size = Math.min(...matched.map((each) => (each.control.devices * updated) / each.updated));
+  const weighted = matched.map(({ updated: share, control }) => {
+    const scale = (size * share) / updated / control.devices;
+    return {
+      devices: control.devices * scale,
+      healthy: control.healthy * scale,
+      degraded: control.degraded * scale,
+      unhealthy: control.unhealthy * scale,
+    };
+  });
+  const { degraded, unhealthy, devices } = rounded(sumOf(weighted));
+  return { devices, healthy: Math.max(0, devices - degraded - unhealthy), degraded, unhealthy };
+}
+
+export const sumOf = (all: readonly HealthCounts[]): HealthCounts =>
+  all.reduce(
+    (sum, { devices, healthy, degraded, unhealthy }) => ({
+      devices: sum.devices + devices,
+      healthy: sum.healthy + healthy,
+      degraded: sum.degraded + degraded,
+      unhealthy: sum.unhealthy + unhealthy,
+    }),
+    { devices: 0, healthy: 0, degraded: 0, unhealthy: 0 },
+  );
+
+const rounded = ({ devices, healthy, degraded, unhealthy }: HealthCounts): HealthCounts => ({
+  devices: Math.round(devices),
+  healthy: Math.round(healthy),
+  degraded: Math.round(degraded),
+  unhealthy: Math.round(unhealthy),
+});
+
 export interface CohortDifference {
   /** Percentage points by which more of the updated devices are unhealthy; negative where fewer are. */
   worseBy: number;
