@@ -18,12 +18,18 @@ export const NAMES = {
   presenceQueue: 'iot-runbooks-presence',
   alarmTopic: 'iot-runbooks-alarms',
   rulesRole: 'iot-runbooks-rules',
+  /** Taken by AWS IoT Jobs to sign the URLs that devices upload bundles to. */
+  uploadRole: 'iot-runbooks-upload',
   iotLogGroup: 'AWSIotLogsV2',
   metricNamespace: 'IotRunbooks/Device',
 } as const;
 
 /** Holds the containment records that the reconciler and break-glass read. */
 export const recordsBucket = (accountId: string): string => `iot-runbooks-records-${accountId}`;
+/** Where devices upload to: unlocked, and emptied by age. What arrives is checked, then copied to the evidence. */
+export const intakeBucket = (accountId: string): string => `iot-runbooks-intake-${accountId}`;
+/** With object lock. The heads of its chains are in the records bucket, which other people may write. */
+export const evidenceBucket = (accountId: string): string => `iot-runbooks-evidence-${accountId}`;
 export const siteGroup = (site: string): string => `site-${site}`;
 export const hardwareGroup = (hardware: string): string => `hardware-${hardware}`;
 /** One alarm per device and metric; the dimension `ThingName` names the thing. */

@@ -20,6 +20,7 @@ import type { AwsClients } from './clients';
 import { createGuardTable } from './guard-table';
 import { createIotRegistry } from './iot-registry';
 import { bucketResource, tableResource } from './provision-data';
+import { evidenceResources } from './provision-evidence';
 import {
   fleetIndexingResource,
   groupLogLevelResource,
@@ -47,6 +48,7 @@ export function awsResources(clients: AwsClients, spec: ProvisionSpec): Resource
   return [
     ...registryResources(clients, spec),
     ...dataResources(clients, spec),
+    ...evidenceResources(clients, spec.place),
     ...routingResources(clients, spec),
     ...alarmResources(clients, spec),
     fleetGuard(clients),
