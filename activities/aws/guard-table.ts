@@ -111,7 +111,14 @@ function unmarshal(raw: Record<string, AttributeValue>): StoredItem {
 }
 
 /** Why a transaction is cancelled stands in its reasons, one per item: docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html */
-const CONFLICT_REASONS = new Set(['None', 'ConditionalCheckFailed', 'TransactionConflict']);
+const CONFLICT_REASONS = new Set([
+  'None',
+  'ConditionalCheckFailed',
+  'TransactionConflict',
+  // The SDK does not retry these when they stand in a transaction's reasons. A rollout that leases thousands meets them.
+  'ThrottlingError',
+  'ProvisionedThroughputExceeded',
+]);
 
 async function unlessConflict<T>(call: () => Promise<T>): Promise<T | 'conflict'> {
   try {

@@ -1,4 +1,5 @@
 import type { Guard } from '../../domain/guard/types';
+import { APPROVERS_NEEDED } from '../../domain/guard/types';
 import { verifyApproval } from './approval-token';
 import type { ApproverKeys } from './approver-keys';
 import { approvalRejected } from './failures';
@@ -25,7 +26,13 @@ export function createApprovals(deps: ApprovalDeps): Pick<Guard, 'approve' | 'ap
       deps.store.settle(async () => {
         const key = KEYS.approvals(scope.workflowId, scope.targetHash);
         const { value } = (await deps.store.read([key])).cell(key, APPROVALS);
-        return validApprovers(value?.approvals ?? [], scope, deps);
+        const { approvals = [], together } = value ?? {};
+        const lasting = together?.approvals ?? [];
+        const people = await Promise.all([
+          validApprovers(approvals, scope, deps),
+          validApprovers(lasting, scope, { ...deps, now: () => together?.at ?? 0 }),
+        ]);
+        return [...new Set(people.flat())].sort();
       }),
   };
 }
@@ -47,8 +54,16 @@ function createApprove({ store, approverKeys, now }: ApprovalDeps): Guard['appro
       if (same !== undefined) return validApprovers(known, scope, { approverKeys, now });
       const kept = known.filter((a) => a.approver !== approver && a.expiresAt > now());
       const approvals = [...kept, { token, approver, jti, expiresAt: expiresAtMs, spent: false }];
-      await store.commit([store.put(cell, { approvals })]);
-      return validApprovers(approvals, scope, { approverKeys, now });
+      const people = await validApprovers(approvals, scope, { approverKeys, now });
+      const before = cell.value?.together;
+      const together =
+        people.length >= APPROVERS_NEEDED
+          ? { at: now(), approvals: approvals.filter((one) => people.includes(one.approver)) }
+          : before;
+      await store.commit([
+        store.put(cell, { approvals, ...(together !== undefined && { together }) }),
+      ]);
+      return people;
     });
   };
 }

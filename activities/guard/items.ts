@@ -59,18 +59,20 @@ export type WorkLock = z.infer<typeof workLockSchema>;
 const lockSchema = z.union([z.strictObject({ owner: z.string() }), workLockSchema]);
 export type Lock = z.infer<typeof lockSchema>;
 
+const approvalSchema = z.strictObject({
+  /** Kept whole and verified again at every use. */
+  token: z.string(),
+  approver: z.string(),
+  jti: z.string(),
+  expiresAt: time,
+  /** An approval grants one reservation. */
+  spent: z.boolean(),
+});
+
 const approvalsSchema = z.strictObject({
-  approvals: z.array(
-    z.strictObject({
-      /** Kept whole and verified again at every use. */
-      token: z.string(),
-      approver: z.string(),
-      jti: z.string(),
-      expiresAt: time,
-      /** An approval grants one reservation. */
-      spent: z.boolean(),
-    }),
-  ),
+  approvals: z.array(approvalSchema),
+  /** Those that were enough at one moment, for work that outlives them. Gone once a reservation spent them. */
+  together: z.strictObject({ at: time, approvals: z.array(approvalSchema) }).optional(),
 });
 export type Approvals = z.infer<typeof approvalsSchema>;
 

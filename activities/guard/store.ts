@@ -43,7 +43,9 @@ export function createStore({ table, newId, pause }: StoreDeps) {
           await pause(Math.random() * ceiling);
         }
       }
-      throw guardUnreachable(`its table changed under each of ${MAX_ATTEMPTS} attempts`);
+      throw guardUnreachable(
+        `its table changed or was throttled under each of ${MAX_ATTEMPTS} attempts`,
+      );
     },
 
     /** Ends an attempt of `settle` that has changed what it read, so that the next one reads it. */

@@ -17,8 +17,8 @@ export type GuardWrite =
   | { act: 'unchanged'; key: ItemKey; expected: string | null };
 
 /**
- * One table of items under conditional, atomic writes. `conflict` means that nothing was written (or read) and that a
- * fresh read may help; every other trouble is thrown and means that the guard can't be asked.
+ * One table of items under conditional, atomic writes. `conflict` means that nothing was written (or read) and that
+ * a fresh attempt may help, since others were changing the same or the table was throttled; every other trouble is thrown and means that the guard can't be asked.
  */
 export interface GuardTable {
   /** One consistent snapshot of at most 100 items, in the order of the keys; null where there is no item. */

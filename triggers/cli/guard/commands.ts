@@ -26,12 +26,15 @@ export async function status({ guard }: GuardCliDeps): Promise<CommandOutput> {
     (lease) =>
       `  ${lease.thing}  ${lease.state}  ${lease.owner}  fence ${lease.fence}${expiry(lease)}`,
   );
+  const work = found.work.map((lease) => `  ${lease.owner}  fence ${lease.fence}${expiry(lease)}`);
   const text = [
     `Switch: ${state} since ${iso(at)}, by ${by}: ${reason}`,
     `Fleet: ${found.fleetSize} devices`,
     `Contained now: ${found.containedNow} (without a person up to ${found.automaticCap}, with two approvers up to ${found.approvedCap})`,
     leases.length === 0 ? 'Leases: none' : 'Leases:',
     ...leases,
+    work.length === 0 ? 'Work leases: none' : 'Work leases:',
+    ...work,
   ].join('\n');
   return { text, data: { ...found } };
 }
@@ -62,7 +65,8 @@ export async function approve(
   options: { as: string; target?: string },
 ): Promise<CommandOutput> {
   const privateKey = await readPrivateKey(options.as, config.approverKeysDir);
-  const { targetHash, targets } = await targetOf(workflowId, options.target, readTarget);
+  const target = await targetOf(workflowId, options.target, readTarget);
+  const { targetHash } = target;
   const token = await signApproval({
     approver: options.as,
     privateKey,
@@ -70,20 +74,26 @@ export async function approve(
     targetHash,
     nowMs: now(),
   });
-  const what = targets === null ? `target hash ${targetHash}` : targets.join(', ');
   const text = [
-    `${options.as} approves ${workflowId} for ${what}, for 15 minutes.`,
+    `${options.as} approves ${workflowId} for ${whatIsApproved(target)}, for 15 minutes.`,
     'In Temporal UI: the workflow > Send an Update > "approve", with this input:',
     JSON.stringify({ token }),
   ].join('\n');
-  return { text, data: { approver: options.as, workflowId, targetHash, targets, token } };
+  return { text, data: { approver: options.as, workflowId, ...target, token } };
+}
+
+type Approved = Omit<ApprovalTarget, 'targets'> & { targets: string[] | null };
+
+function whatIsApproved({ targetHash, targets, summary }: Approved): string {
+  if (summary !== undefined) return `${summary} (plan hash ${targetHash})`;
+  return targets === null ? `target hash ${targetHash}` : targets.join(', ');
 }
 
 async function targetOf(
   workflowId: string,
   given: string | undefined,
   readTarget: GuardCliDeps['readTarget'],
-): Promise<{ targetHash: string; targets: string[] | null }> {
+): Promise<Approved> {
   if (given === undefined) return readTarget(workflowId);
   if (!/^[0-9a-f]{64}$/.test(given)) {
     throw new UsageError('--target must be the 64 hexadecimal digits of the target hash');
