@@ -186,6 +186,7 @@ function detailsOf(bundle: FinishedBundle, { items }: CollectRequest): Record<st
   const [first] = bundle.cut;
   return {
     uploaded: 'true',
+    collectedAt: new Date().toISOString(),
     sha256: bundle.sha256,
     bytes: String(bundle.bytes),
     items: String(items.length),

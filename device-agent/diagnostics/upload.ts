@@ -7,7 +7,10 @@ import { messageOf } from '../errors';
 
 /** The store refused it, and will again. Messages hold no URL: its query is a credential. */
 export class UploadRefusedError extends Error {
-  constructor(status: number, code: string) {
+  constructor(
+    readonly status: number,
+    code: string,
+  ) {
     super(`the upload was refused: ${status}${code === '' ? '' : ` ${code}`}`);
     this.name = 'UploadRefusedError';
   }
@@ -30,11 +33,16 @@ export interface Upload {
   signal: AbortSignal;
 }
 
+/** https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html */
+const THERE = 412;
+const BEING_WRITTEN = 409;
+
 const BACKOFF_MS = [200, 500, 1_000, 2_000, 5_000] as const;
 
 /**
- * One PUT of the whole file. Tried again on a failing network and on 5xx until the time is over; that is safe, for an
- * object that is put again is the same. Redirects are not followed: they would lead past the allowed origins.
+ * One PUT of the whole file, to where nothing is yet: stores of evidence take no other. Tried again on a failing network
+ * and on 5xx until the time is over; an object that is there then is that of an attempt whose answer was lost, and who
+ * receives it compares its hash. Redirects are not followed: they would lead past the allowed origins.
  */
 export async function upload(task: Upload): Promise<void> {
   for (let attempt = 0; ; attempt += 1) {
@@ -43,6 +51,7 @@ export async function upload(task: Upload): Promise<void> {
       return;
     } catch (error) {
       task.signal.throwIfAborted();
+      if (attempt > 0 && error instanceof UploadRefusedError && error.status === THERE) return;
       const wait = BACKOFF_MS[Math.min(attempt, BACKOFF_MS.length - 1)] ?? 0;
       if (error instanceof UploadRefusedError) throw error;
       if (task.remainingMs() <= wait) {
@@ -58,7 +67,11 @@ async function put({ url, path, bytes, remainingMs, signal }: Upload): Promise<v
   const request = (target.protocol === 'https:' ? httpsRequest : httpRequest)(target, {
     method: 'PUT',
     agent: false,
-    headers: { 'content-length': bytes, 'content-type': 'application/gzip' },
+    headers: {
+      'content-length': bytes,
+      'content-type': 'application/gzip',
+      'if-none-match': '*',
+    },
     signal: AbortSignal.any([signal, AbortSignal.timeout(Math.max(1, remainingMs()))]),
   });
   const answered = new Promise<IncomingMessage>((resolve, reject) => {
@@ -73,7 +86,7 @@ async function put({ url, path, bytes, remainingMs, signal }: Upload): Promise<v
     const status = response.statusCode ?? 0;
     if (status >= 200 && status < 300) return;
     const code = /<Code>([A-Za-z]{1,64})<\/Code>/.exec(body)?.[1] ?? '';
-    if (status < 500) throw new UploadRefusedError(status, code);
+    if (status < 500 && status !== BEING_WRITTEN) throw new UploadRefusedError(status, code);
     throw new Error(`${status} ${code}`.trim());
   } finally {
     request.destroy();

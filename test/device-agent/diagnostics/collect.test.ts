@@ -63,6 +63,7 @@ class Store {
     const body = Buffer.concat(chunks);
     this.received.push(body);
     expect(Number(request.headers['content-length'])).toBe(body.length);
+    expect(request.headers['if-none-match']).toBe('*');
     (this.answers.shift() ?? ok)(request, response, body);
   }
 }
@@ -146,6 +147,7 @@ describe('a bundle', () => {
       status: 'SUCCEEDED',
       details: {
         uploaded: 'true',
+        collectedAt: expect.stringMatching(/^\d{4}-\d\d-\d\dT.*Z$/),
         sha256: sha256(bundle ?? ''),
         bytes: String(bundle?.length),
         items: '2',
@@ -278,7 +280,18 @@ describe('an upload', () => {
     expect(store.received).toHaveLength(3);
   });
 
+  it('is done where an attempt whose answer was lost has put it there', async () => {
+    store.answers = [(request) => request.socket.destroy(), withStatus(409), withStatus(412)];
+    expect(await collect(bundlesOf(), [{ kind: 'system' }])).toMatchObject({ status: 'SUCCEEDED' });
+    expect(store.received).toHaveLength(3);
+  });
+
   it.each([
+    [
+      'an object that somebody else has put there',
+      withStatus(412, {}, '<Error><Code>PreconditionFailed</Code></Error>'),
+      '412 PreconditionFailed',
+    ],
     [
       'a refusal',
       withStatus(403, {}, '<Error><Code>AccessDenied</Code></Error>'),
