@@ -251,14 +251,22 @@ describe('bugs that other gates have had', () => {
     ]);
   });
 
+  it('argo-rollouts #3503: an empty result was told as an error, and failed the release', () => {
+    const asked = { metrics: [metric('errors')], rules: [rule('metrics.errors > 5')] };
+    const empty = judged(measured({ metrics: { errors: null } }), asked);
+    expect(empty.decision).toBe('hold');
+    expect(textsOf(empty)).toContain('no data of the metric errors');
+    const missing = { metrics: 'Rate exceeded' };
+    const failed = judged(measured({ metrics: {}, missing }), asked);
+    expect(failed.decision).toBe('hold');
+    expect(textsOf(failed)).toContain('no data of the metric errors (Rate exceeded)');
+  });
+
   it.each([Number.NaN, Number.POSITIVE_INFINITY])(
-    'argo-rollouts #3503: %d compared as fine',
+    'argo-rollouts #180: %d, which is neither above nor below anything, was compared',
     (errors) => {
-      const verdict = judged(measured({ metrics: { errors } }), {
-        metrics: [metric('errors')],
-        rules: [rule('metrics.errors >= 5')],
-      });
-      expect(verdict.decision).toBe('hold');
+      const asked = { metrics: [metric('errors')], rules: [rule('metrics.errors >= 5')] };
+      expect(judged(measured({ metrics: { errors } }), asked).decision).toBe('hold');
     },
   );
 
