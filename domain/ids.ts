@@ -27,3 +27,12 @@ export const rolloutJobId = (
 ): string => `${ROLLOUT_JOB_PREFIX}${rolloutId}-${kind === 'rollout' ? 'w' : 'r'}${wave}-b${batch}`;
 
 export const ROLLOUT_JOB_PREFIX = 'ota-';
+
+/** One collection of evidence; `n` counts those of the thing. */
+export const logsId = (thing: string, n: number): string => `logs/${thing}/${n}`;
+
+/** Containment leaves these alone: evidence is collected from contained devices. `runId` is Temporal's. */
+export const logsJobId = (runId: string, attempt: number): string =>
+  `${LOGS_JOB_PREFIX}${runId}-${attempt}`;
+
+export const LOGS_JOB_PREFIX = 'logs-';

@@ -14,6 +14,8 @@ export const TASK_QUEUES = {
   ship: 'ship',
   /** Carries the waves of a rollout: creates and cancels its jobs, watches them. Long activities, so a queue of its own. */
   rollout: 'rollout',
+  /** Reads the cloud's evidence, hashes and copies. Writes evidence only; a bounded number at a time, for memory and quotas. */
+  evidence: 'evidence',
 } as const;
 export type TaskQueue = (typeof TASK_QUEUES)[keyof typeof TASK_QUEUES];
 
@@ -34,6 +36,7 @@ export const WORKFLOWS = {
   reconcile: 'reconcile',
   stagedOta: 'stagedOta',
   otaWave: 'otaWave',
+  collectLogs: 'collectLogs',
 } as const;
 
 /** Update names. A refused Update says why. */
