@@ -1,6 +1,7 @@
 import { z } from 'zod';
 
 import { DURATION_EXAMPLES, formatDuration, parseDuration } from './duration';
+import type { CollectLogsRunbook, CollectLogsSetting } from './evidence/collect-logs';
 import type { QuarantineSetting } from './quarantine/types';
 import type { QuarantineRunbook, RunbookName, Runbooks } from './runbook';
 
@@ -73,6 +74,24 @@ export const quarantineRunbook = z
   })
   .transform((runbook): QuarantineRunbook => ({ name: 'quarantine', ...runbook }));
 
+/** The agent's own limit is less; a copy within S3 in one call takes more. */
+const MOST_BUNDLE_BYTES = 100_000_000;
+
+const collectLogsRunbook = z
+  .strictObject({
+    settings: z.strictObject({
+      stepTimeout: durationSetting,
+      lookBack: durationSetting,
+      waitForDevice: durationSetting,
+      uploadFor: durationSetting,
+    } satisfies Record<CollectLogsSetting, unknown>),
+    maxBundleBytes: z.int().min(1).max(MOST_BUNDLE_BYTES),
+    hashRoots: z.array(z.string().regex(/^[a-z0-9-]{1,32}$/)).max(8),
+    legalHold: z.boolean(),
+  })
+  .transform((runbook): CollectLogsRunbook => ({ name: 'collectLogs', ...runbook }));
+
 export const RUNBOOK_SCHEMAS: { [Name in RunbookName]: z.ZodType<Runbooks[Name]> } = {
   quarantine: quarantineRunbook,
+  collectLogs: collectLogsRunbook,
 };

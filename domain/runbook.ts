@@ -1,4 +1,5 @@
 import type { Severity } from './alarm/types';
+import type { CollectLogsRunbook } from './evidence/collect-logs';
 import type { QuarantineSetting } from './quarantine/types';
 import type {
   ApprovalRule,
@@ -53,5 +54,6 @@ export interface StagedOtaRunbook {
 export interface Runbooks {
   quarantine: QuarantineRunbook;
   stagedOta: StagedOtaRunbook;
+  collectLogs: CollectLogsRunbook;
 }
 export type RunbookName = keyof Runbooks;
