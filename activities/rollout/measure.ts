@@ -15,11 +15,12 @@ export type MeasureDeps = Pick<RolloutDeps, 'index' | 'alarms' | 'metrics' | 'st
 /** Of `deviceAlarmName`, and of alarms that people make for the gate. */
 const ALARM_PREFIX = 'iot-runbooks/';
 const HEALTH = 'shadow.reported.health';
+const OFFLINE = 'connectivity.connected:false';
 
 /**
  * One look at everything but the jobs, at a number of AWS calls that does not grow with the fleet: for each hardware
- * of the plan one call of updated devices and, where a rule compares them, one of those that are not; one page of
- * alarms; one call of metrics. Reads only, so that any call may be repeated. A source that fails is null, with the
+ * of the plan one call of updated devices and, where a rule compares them, one of those that are not, twice where a
+ * rule asks who is offline; one page of alarms; one call of metrics. Reads only, so that any call may be repeated. A source that fails is null, with the
  * reason in `missing`: the gate holds, and the others still count.
  */
 export async function measure(
@@ -110,7 +111,7 @@ const readUpdated = (deps: MeasureDeps, plan: RolloutPlan): Promise<Updated[]> =
   Promise.all(
     groupsOf(plan).map(async (group) => ({
       ...group,
-      counts: await health(deps, ofHardware(runsQuery(group.hop), group.hardware)),
+      counts: await health(deps, plan, ofHardware(runsQuery(group.hop), group.hardware)),
     })),
   );
 
@@ -121,7 +122,9 @@ function withoutBaseline({ baseline }: RolloutPlan, updated: Updated[]): HealthC
   let before = 0;
   for (const target of targets) before += baseline[target] ?? 0;
   const healthy = Math.max(0, all.healthy - before);
-  return { ...all, healthy, devices: healthy + all.degraded + all.unhealthy };
+  const devices = healthy + all.degraded + all.unhealthy;
+  const offline = all.devices === 0 ? 0 : Math.round((all.offline * devices) / all.devices);
+  return { ...all, healthy, devices, offline };
 }
 
 /** No devices, without a call, where no rule goes by it. */
@@ -130,21 +133,32 @@ async function readControl(
   plan: RolloutPlan,
   updated: Promise<Updated[]>,
 ): Promise<HealthCounts> {
-  if (!plan.settings.gate.some(({ when }) => /\b(control|cohort)\b/.test(when))) return sumOf([]);
+  if (!anyRuleSays(plan, /\b(control|cohort)\b/)) return sumOf([]);
   const strata = (await updated).map(async ({ hardware, hop, from, counts }): Promise<Stratum> => {
     const control =
       counts.devices === 0
         ? sumOf([])
-        : await health(deps, ofHardware(controlQuery(from, hop), hardware));
+        : await health(deps, plan, ofHardware(controlQuery(from, hop), hardware));
     return { updated: counts.devices, control };
   });
   return matchedControl(await Promise.all(strata));
 }
 
-async function health({ index }: MeasureDeps, query: string): Promise<HealthCounts> {
-  const { healthy = 0, degraded = 0, unhealthy = 0 } = await index.buckets(query, HEALTH);
-  return { devices: healthy + degraded + unhealthy, healthy, degraded, unhealthy };
+async function health(
+  { index }: MeasureDeps,
+  plan: RolloutPlan,
+  query: string,
+): Promise<HealthCounts> {
+  const [buckets, offline] = await Promise.all([
+    index.buckets(query, HEALTH),
+    anyRuleSays(plan, /\.offline/) ? index.count(`${query} AND ${OFFLINE}`) : 0,
+  ]);
+  const { healthy = 0, degraded = 0, unhealthy = 0 } = buckets;
+  return { devices: healthy + degraded + unhealthy, healthy, degraded, unhealthy, offline };
 }
+
+const anyRuleSays = ({ settings }: RolloutPlan, what: RegExp): boolean =>
+  settings.gate.some(({ when }) => what.test(when));
 
 async function readAlarms(
   { alarms }: MeasureDeps,

@@ -24,35 +24,35 @@ export function matchedControl(strata: readonly Stratum[]): HealthCounts {
   const updated = matched.reduce((sum, each) => sum + each.updated, 0);
   if (updated === 0 || all - updated > MOST_UNMATCHED * all) return sumOf([]);
   const size = Math.min(...matched.map((each) => (each.control.devices * updated) / each.updated));
-  const weighted = matched.map(({ updated: share, control }) => {
-    const scale = (size * share) / updated / control.devices;
-    return {
-      devices: control.devices * scale,
-      healthy: control.healthy * scale,
-      degraded: control.degraded * scale,
-      unhealthy: control.unhealthy * scale,
-    };
-  });
-  const { degraded, unhealthy, devices } = rounded(sumOf(weighted));
-  return { devices, healthy: Math.max(0, devices - degraded - unhealthy), degraded, unhealthy };
+  const weighted = matched.map(({ updated: share, control }) =>
+    eachCount(control, (count) => (count * size * share) / updated / control.devices),
+  );
+  const { devices, degraded, unhealthy, offline } = eachCount(sumOf(weighted), Math.round);
+  const healthy = Math.max(0, devices - degraded - unhealthy);
+  return { devices, healthy, degraded, unhealthy, offline };
 }
 
-export const sumOf = (all: readonly HealthCounts[]): HealthCounts =>
-  all.reduce(
-    (sum, { devices, healthy, degraded, unhealthy }) => ({
-      devices: sum.devices + devices,
-      healthy: sum.healthy + healthy,
-      degraded: sum.degraded + degraded,
-      unhealthy: sum.unhealthy + unhealthy,
+export const sumOf = (all: readonly HealthCounts[]): Required<HealthCounts> =>
+  all.reduce<Required<HealthCounts>>(
+    (sum, counts) => ({
+      devices: sum.devices + counts.devices,
+      healthy: sum.healthy + counts.healthy,
+      degraded: sum.degraded + counts.degraded,
+      unhealthy: sum.unhealthy + counts.unhealthy,
+      offline: sum.offline + (counts.offline ?? 0),
     }),
-    { devices: 0, healthy: 0, degraded: 0, unhealthy: 0 },
+    { devices: 0, healthy: 0, degraded: 0, unhealthy: 0, offline: 0 },
   );
 
-const rounded = ({ devices, healthy, degraded, unhealthy }: HealthCounts): HealthCounts => ({
-  devices: Math.round(devices),
-  healthy: Math.round(healthy),
-  degraded: Math.round(degraded),
-  unhealthy: Math.round(unhealthy),
+const eachCount = (
+  { devices, healthy, degraded, unhealthy, offline = 0 }: HealthCounts,
+  change: (count: number) => number,
+): Required<HealthCounts> => ({
+  devices: change(devices),
+  healthy: change(healthy),
+  degraded: change(degraded),
+  unhealthy: change(unhealthy),
+  offline: change(offline),
 });
 
 export interface CohortDifference {
@@ -60,42 +60,69 @@ export interface CohortDifference {
   worseBy: number;
   /** Worse, and hardly by chance. False where a cohort is too small to tell. */
   significant: boolean;
+  /** The same for devices that are not connected: what a release has killed says nothing any more. */
+  offlineBy: number;
+  offlineSignificant: boolean;
 }
 
 /** The updated devices against those of the same kind that are not updated yet. */
 export function compareCohorts(updated: HealthCounts, control: HealthCounts): CohortDifference {
-  const smaller = Math.min(updated.devices, control.devices);
+  const health = compare(unhealthyOf(updated), unhealthyOf(control));
+  const presence = compare(offlineOf(updated), offlineOf(control));
   return {
-    worseBy: smaller === 0 ? 0 : unhealthyPercent(updated) - unhealthyPercent(control),
+    worseBy: health.by,
+    significant: health.significant,
+    offlineBy: presence.by,
+    offlineSignificant: presence.significant,
+  };
+}
+
+/** So many of so many. */
+export interface Share {
+  of: number;
+  bad: number;
+}
+
+export const unhealthyOf = ({ devices, unhealthy }: HealthCounts): Share => ({
+  of: devices,
+  bad: unhealthy,
+});
+export const offlineOf = ({ devices, offline = 0 }: HealthCounts): Share => ({
+  of: devices,
+  bad: offline,
+});
+
+export const percentOf = ({ of, bad }: Share): number | null =>
+  of === 0 ? null : (bad * 100) / of;
+
+function compare(updated: Share, control: Share): { by: number; significant: boolean } {
+  const [there, here] = [percentOf(control), percentOf(updated)];
+  const smaller = Math.min(updated.of, control.of);
+  return {
+    by: here === null || there === null ? 0 : here - there,
     significant: smaller >= MIN_COHORT && chanceOfWorse(updated, control) < SIGNIFICANT,
   };
 }
 
-export const unhealthyPercent = ({ devices, unhealthy }: HealthCounts): number =>
-  devices === 0 ? 0 : (unhealthy * 100) / devices;
-
 /**
- * Fisher's exact test, one-sided: the chance that so many of the unhealthy devices, or more, are among the updated
+ * Fisher's exact test, one-sided: the chance that so many of the bad ones, or more, are among the updated
  * ones where the update has nothing to do with it. Exact for small cohorts, where a normal approximation is not.
  * https://en.wikipedia.org/wiki/Fisher%27s_exact_test
  */
-export function chanceOfWorse(updated: HealthCounts, control: HealthCounts): number {
-  const drawn = updated.devices;
-  const all = drawn + control.devices;
-  const marked = updated.unhealthy + control.unhealthy;
-  const most = Math.min(drawn, marked);
+export function chanceOfWorse(updated: Share, control: Share): number {
+  const drawn = updated.of;
+  const all = drawn + control.of;
+  const bad = updated.bad + control.bad;
+  const most = Math.min(drawn, bad);
   // Not worse than expected: no need to know by how much.
-  if (updated.unhealthy * all <= marked * drawn) return 1;
-  const whole = logChoose(all, drawn);
+  if (updated.bad * all <= bad * drawn) return 1;
   let term = Math.exp(
-    logChoose(marked, updated.unhealthy) +
-      logChoose(all - marked, drawn - updated.unhealthy) -
-      whole,
+    logChoose(bad, updated.bad) + logChoose(all - bad, drawn - updated.bad) - logChoose(all, drawn),
   );
   let sum = term;
   // Beyond what is expected each term is smaller than the one before.
-  for (let x = updated.unhealthy; x < most && term > sum * Number.EPSILON; x += 1) {
-    term *= ((marked - x) * (drawn - x)) / ((x + 1) * (all - marked - drawn + x + 1));
+  for (let x = updated.bad; x < most && term > sum * Number.EPSILON; x += 1) {
+    term *= ((bad - x) * (drawn - x)) / ((x + 1) * (all - bad - drawn + x + 1));
     sum += term;
   }
   return Math.min(1, sum);

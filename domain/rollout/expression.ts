@@ -1,6 +1,7 @@
 import { Environment, type ASTNode } from '@marcbachmann/cel-js';
 
-import { FACT_TYPES, percentOf, type Facts } from './facts';
+import { percentOf } from './cohort';
+import { FACT_TYPES, type Facts } from './facts';
 import type { GateRule } from './types';
 
 /** What a rule says of a measurement. */
@@ -118,7 +119,7 @@ function environmentFor(metrics: readonly string[]): Environment {
     .registerVariable({ name: 'metrics', schema: Object.fromEntries(named) as MetricSchema })
     .registerVariable('alarms', 'list<string>')
     .registerFunction('percent(double, double): double', (part: number, whole: number) => {
-      const percent = percentOf(part, whole);
+      const percent = percentOf({ of: whole, bad: part });
       if (percent === null) throw new EmptyShareError();
       return percent;
     })

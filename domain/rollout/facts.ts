@@ -1,4 +1,4 @@
-import { compareCohorts, unhealthyPercent } from './cohort';
+import { compareCohorts, offlineOf, percentOf, unhealthyOf, type CohortDifference } from './cohort';
 import type { HealthCounts, Measurement, WaveCounts } from './types';
 
 /**
@@ -10,7 +10,7 @@ export interface Facts {
   devices: Record<DeviceFact, number>;
   updated?: Record<HealthFact, number>;
   control?: Record<HealthFact, number>;
-  cohort?: { worseBy: number; significant: boolean };
+  cohort?: CohortDifference;
   alarms?: string[];
   metrics: Record<string, number>;
 }
@@ -35,7 +35,12 @@ export const FACT_TYPES = {
   },
   updated: healthTypes(),
   control: healthTypes(),
-  cohort: { worseBy: 'double', significant: 'bool' },
+  cohort: {
+    worseBy: 'double',
+    significant: 'bool',
+    offlineBy: 'double',
+    offlineSignificant: 'bool',
+  },
 } as const;
 
 type DeviceFact = keyof (typeof FACT_TYPES)['devices'];
@@ -48,6 +53,8 @@ function healthTypes() {
     degraded: 'double',
     unhealthy: 'double',
     unhealthyPercent: 'double',
+    offline: 'double',
+    offlinePercent: 'double',
   } as const;
 }
 
@@ -79,15 +86,14 @@ function deviceFacts(counts: WaveCounts): Facts['devices'] {
   return {
     ...counts,
     executed,
-    failedPercent: percentOf(counts.failed + counts.silent, executed) ?? 0,
-    reachedPercent: percentOf(considered - counts.unreached, considered) ?? 100,
+    failedPercent: percentOf({ of: executed, bad: counts.failed + counts.silent }) ?? 0,
+    reachedPercent: 100 - (percentOf({ of: considered, bad: counts.unreached }) ?? 0),
   };
 }
 
 const healthFacts = (counts: HealthCounts): Record<HealthFact, number> => ({
   ...counts,
-  unhealthyPercent: unhealthyPercent(counts),
+  unhealthyPercent: percentOf(unhealthyOf(counts)) ?? 0,
+  offline: counts.offline ?? 0,
+  offlinePercent: percentOf(offlineOf(counts)) ?? 0,
 });
-
-export const percentOf = (part: number, whole: number): number | null =>
-  whole === 0 ? null : (part * 100) / whole;

@@ -1,6 +1,7 @@
 import { formatDuration } from '../duration';
+import { percentOf } from './cohort';
 import { compileRule, InvalidRuleError, type RuleAnswer } from './expression';
-import { consideredOf, executedOf, factsOf, percentOf, type Facts } from './facts';
+import { consideredOf, executedOf, factsOf, type Facts } from './facts';
 import type { GateRule, GateVerdict, Measurement, RolloutSettings, WaveCounts } from './types';
 
 /** From this share of failed or silent devices on, once so many have executed. */
@@ -187,4 +188,4 @@ function unfinished(counts: WaveCounts): Reason {
 
 const devices = (count: number): string => `${count} ${count === 1 ? 'device' : 'devices'}`;
 const percent = (part: number, whole: number): string =>
-  `${Math.round((percentOf(part, whole) ?? 0) * 10) / 10} %`;
+  `${Math.round((percentOf({ of: whole, bad: part }) ?? 0) * 10) / 10} %`;

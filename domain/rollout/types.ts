@@ -285,6 +285,8 @@ export interface HealthCounts {
   healthy: number;
   degraded: number;
   unhealthy: number;
+  /** Of them, whatever health they reported last; asked for where a rule goes by it. */
+  offline?: number;
 }
 
 export type GateDecision = 'advance' | 'hold' | 'abort';

@@ -1,14 +1,22 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { chanceOfWorse, compareCohorts, matchedControl } from '../../domain/rollout/cohort';
+import {
+  chanceOfWorse as chance,
+  compareCohorts,
+  matchedControl,
+  unhealthyOf,
+} from '../../domain/rollout/cohort';
 import type { HealthCounts } from '../../domain/rollout/types';
 
-const cohort = (devices: number, unhealthy: number, degraded = 0): HealthCounts => ({
+const cohort = (devices: number, unhealthy: number, offline = 0): HealthCounts => ({
   devices,
-  healthy: devices - unhealthy - degraded,
-  degraded,
+  healthy: devices - unhealthy,
+  degraded: 0,
   unhealthy,
+  offline,
 });
+const chanceOfWorse = (updated: HealthCounts, control: HealthCounts): number =>
+  chance(unhealthyOf(updated), unhealthyOf(control));
 const compared = (updated: HealthCounts, control: HealthCounts) => compareCohorts(updated, control);
 
 describe('two cohorts', () => {
@@ -19,8 +27,8 @@ describe('two cohorts', () => {
     [cohort(1, 1), cohort(1, 0), 0.5],
     // Fisher's tea: all four right of four and four.
     [cohort(4, 4), cohort(4, 0), 1 / 70],
-  ])('differ by chance as often as Fisher says (%#)', (updated, control, chance) => {
-    expect(chanceOfWorse(updated, control)).toBeCloseTo(chance, 10);
+  ])('differ by chance as often as Fisher says (%#)', (updated, control, exactly) => {
+    expect(chanceOfWorse(updated, control)).toBeCloseTo(exactly, 10);
   });
 
   it.each([
@@ -42,6 +50,16 @@ describe('two cohorts', () => {
     expect(difference.significant).toBe(significant);
   });
 
+  it('are told apart by who is offline, too: what a release has killed reports nothing worse', () => {
+    expect(compared(cohort(50, 0, 20), cohort(500, 0, 25))).toEqual({
+      worseBy: 0,
+      significant: false,
+      offlineBy: 35,
+      offlineSignificant: true,
+    });
+    expect(compared(cohort(50, 0, 3), cohort(500, 0, 25)).offlineSignificant).toBe(false);
+  });
+
   const sized = fc
     .record({ devices: fc.integer({ min: 1, max: 5_000 }), unhealthy: fc.nat() })
     .map(({ devices, unhealthy }) => cohort(devices, unhealthy % (devices + 1)));
@@ -49,12 +67,12 @@ describe('two cohorts', () => {
   it('differ by a chance between 0 and 1, which falls as more updated devices get unhealthy', () => {
     fc.assert(
       fc.property(sized, sized, (updated, control) => {
-        const chance = chanceOfWorse(updated, control);
-        expect(chance).toBeGreaterThanOrEqual(0);
-        expect(chance).toBeLessThanOrEqual(1);
+        const now = chanceOfWorse(updated, control);
+        expect(now).toBeGreaterThanOrEqual(0);
+        expect(now).toBeLessThanOrEqual(1);
         if (updated.unhealthy === updated.devices) return;
         const worse = cohort(updated.devices, updated.unhealthy + 1);
-        expect(chanceOfWorse(worse, control)).toBeLessThanOrEqual(chance + 1e-9);
+        expect(chanceOfWorse(worse, control)).toBeLessThanOrEqual(now + 1e-9);
       }),
     );
   });

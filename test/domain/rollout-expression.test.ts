@@ -42,6 +42,7 @@ describe('a rule of a gate', () => {
     'devices.failed * 2 > devices.size - 1',
     'updated.unhealthyPercent >= 5 || cohort.significant',
     'cohort.significant && cohort.worseBy >= 5',
+    'cohort.offlineSignificant && cohort.offlineBy >= 10 || updated.offlinePercent > 50',
     'wave.number == 1 && updated.unhealthy > 0',
     'size(alarms) > 0',
     'alarms.exists(name, name.startsWith("iot-runbooks/Refused"))',

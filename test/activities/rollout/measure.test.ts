@@ -50,6 +50,7 @@ interface Device {
   health: string;
   release?: number;
   outcome?: string;
+  connected?: boolean;
 }
 const many = (count: number, device: Device): Device[] =>
   Array.from({ length: count }, () => device);
@@ -68,6 +69,7 @@ const FIELDS: Record<string, keyof Device> = {
   'shadow.reported.health': 'health',
   'shadow.reported.update.release': 'release',
   'shadow.reported.update.outcome': 'outcome',
+  'connectivity.connected': 'connected',
 };
 
 /** As much of the index as the queries of a rollout need. */
@@ -101,7 +103,11 @@ function bed({ fleet = [], raised = [], chunks = {}, broken = [] }: World) {
       search: () => {
         throw new Error('a measurement never goes through devices');
       },
-      count: () => Promise.reject(new Error('not needed')),
+      async count(query) {
+        await Promise.resolve();
+        called('index', query);
+        return fleet.filter((device) => matches(query, device)).length;
+      },
       async buckets(query, field) {
         await Promise.resolve();
         called('index', query);
@@ -201,14 +207,24 @@ describe('a measurement', () => {
       { ...NEW, hardware: 'p9' },
     ];
     const { measurement } = await look({ fleet });
-    expect(measurement.updated).toEqual({ devices: 8, healthy: 5, degraded: 1, unhealthy: 2 });
+    expect(measurement.updated).toMatchObject({
+      devices: 8,
+      healthy: 5,
+      degraded: 1,
+      unhealthy: 2,
+    });
   });
 
   it('leaves out as many healthy ones as ran it before', async () => {
     const fleet = [...many(50, NEW), ...many(2, { ...NEW, health: 'unhealthy' })];
     const baseline = { [HOP.target]: 48, 'pump/1.0.0.tar': 100 };
     const { measurement } = await look({ fleet }, planOf({ baseline }));
-    expect(measurement.updated).toEqual({ devices: 4, healthy: 2, degraded: 0, unhealthy: 2 });
+    expect(measurement.updated).toMatchObject({
+      devices: 4,
+      healthy: 2,
+      degraded: 0,
+      unhealthy: 2,
+    });
   });
 
   it('compares with devices on the versions of the plan that have not tried it', async () => {
@@ -220,7 +236,12 @@ describe('a measurement', () => {
       ...many(7, { ...OLD, version: '0.9.0' }),
     ];
     const { measurement } = await look({ fleet });
-    expect(measurement.control).toEqual({ devices: 33, healthy: 30, degraded: 0, unhealthy: 3 });
+    expect(measurement.control).toMatchObject({
+      devices: 33,
+      healthy: 30,
+      degraded: 0,
+      unhealthy: 3,
+    });
   });
 
   it('weights them by hardware as the updated ones are', async () => {
@@ -234,7 +255,28 @@ describe('a measurement', () => {
     const routes = [...ROUTES, { hardware: 'p2', from: '1.3.0', hops: [HOP] }];
     const { measurement, calls } = await look({ fleet }, planOf({ routes }));
     expect(measurement.updated?.devices).toBe(40);
-    expect(measurement.control).toEqual({ devices: 400, healthy: 375, degraded: 0, unhealthy: 25 });
+    expect(measurement.control).toMatchObject({
+      devices: 400,
+      healthy: 375,
+      degraded: 0,
+      unhealthy: 25,
+    });
+    expect(calls).toHaveLength(5);
+  });
+
+  it('counts who is offline where a rule goes by it', async () => {
+    const fleet = [
+      ...many(6, { ...NEW, connected: true }),
+      ...many(4, { ...NEW, connected: false }),
+      ...many(18, { ...OLD, connected: true }),
+      ...many(2, { ...OLD, connected: false }),
+    ];
+    const plain = await look({ fleet });
+    expect(plain.measurement.updated?.offline).toBe(0);
+    const gate = [{ ...COMPARING, when: 'cohort.offlineSignificant && cohort.offlineBy >= 10' }];
+    const { measurement, calls } = await look({ fleet }, planOf({ gate }));
+    expect(measurement.updated).toMatchObject({ devices: 10, offline: 4 });
+    expect(measurement.control).toMatchObject({ devices: 20, offline: 2 });
     expect(calls).toHaveLength(5);
   });
 
