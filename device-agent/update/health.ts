@@ -77,7 +77,7 @@ async function checkUntilOver(
   }
 }
 
-/** The cloud tells by these words that the network is the cause, and not the release's health. */
+/** Whoever reads it knows that the release ran well by itself. */
 const cutOff = (ms: number): string =>
   `no connection to the cloud for ${Math.round(ms / 1_000)} s since the new release started`;
 

@@ -1,7 +1,9 @@
 import { Command, CommanderError } from 'commander';
+import { BAD_BUILDS } from './firmware';
+import { OptionError, readOptions } from './options';
 import { SCENARIOS } from './scenarios';
 
-interface Options {
+interface Options extends Record<string, unknown> {
   once?: boolean;
   json?: boolean;
   list?: boolean;
@@ -16,6 +18,11 @@ const program = new Command('demo')
     'progress on standard error, one JSON object as the last line of standard output',
   )
   .option('--list', 'name the scenarios')
+  .option('--devices <n>', 'staged-ota: how many (200)')
+  .option(
+    '--bad-build <fault>',
+    `staged-ota: what is wrong with the release: ${BAD_BUILDS.join(', ')}`,
+  )
   .exitOverride();
 
 async function main(): Promise<number> {
@@ -32,14 +39,16 @@ async function main(): Promise<number> {
     process.stderr.write(`no scenario is named ${name}; npm run demo -- --list names them\n`);
     return 2;
   }
+  const asked = readOptions(name, scenario, options);
   const out = options.json === true ? process.stderr : process.stdout;
   const stopping = new AbortController();
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stopping.abort());
-  const result = await scenario.run({
-    write: (line) => out.write(`${line}\n`),
+  const io = {
+    write: (line: string) => void out.write(`${line}\n`),
     signal: stopping.signal,
     stayUp: options.once !== true,
-  });
+  };
+  const result = await scenario.run(io, asked);
   if (options.json === true) process.stdout.write(`${JSON.stringify(result)}\n`);
   return result.ok ? 0 : 1;
 }
@@ -49,6 +58,6 @@ main().then(
   (err: unknown) => {
     if (err instanceof CommanderError) process.exit(err.exitCode === 0 ? 0 : 2);
     process.stderr.write(`${err instanceof Error ? err.message : String(err)}\n`);
-    process.exit(1);
+    process.exit(err instanceof OptionError ? 2 : 1);
   },
 );

@@ -1,3 +1,5 @@
+import type { BadBuild } from './firmware';
+
 export interface ScenarioIo {
   write(line: string): void;
   /** Aborted by Ctrl-C. */
@@ -6,9 +8,17 @@ export interface ScenarioIo {
   stayUp: boolean;
 }
 
+/** What may be asked of a scenario on the command line. */
+export interface ScenarioOptions {
+  devices?: number;
+  badBuild?: BadBuild;
+}
+
 export interface Scenario {
   about: string;
-  run(io: ScenarioIo): Promise<{ scenario: string; ok: boolean }>;
+  /** Of the options, those that it takes; it refuses the others. */
+  takes?: readonly (keyof ScenarioOptions)[];
+  run(io: ScenarioIo, options: ScenarioOptions): Promise<{ scenario: string; ok: boolean }>;
 }
 
 /** Until Ctrl-C. */

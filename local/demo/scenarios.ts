@@ -1,6 +1,7 @@
 import { agentUpdateScenario } from './agent-update';
 import { quarantineScenario } from './quarantine';
 import type { Scenario } from './scenario';
+import { stagedOtaScenario } from './staged-ota';
 
 export const SCENARIOS: Record<string, Scenario> = {
   quarantine: {
@@ -10,5 +11,10 @@ export const SCENARIOS: Record<string, Scenario> = {
   'agent-update': {
     about: 'a signed update, then a bad one that rolls itself back, then what is not signed',
     run: agentUpdateScenario,
+  },
+  'staged-ota': {
+    about: 'a release reaches hundreds of agents wave by wave, or is stopped and taken back',
+    takes: ['devices', 'badBuild'],
+    run: stagedOtaScenario,
   },
 };

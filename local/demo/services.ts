@@ -5,19 +5,29 @@ import { startChild, type Child } from '../stack/child';
 import { freePort } from '../stack/free-port';
 
 export interface Services {
-  webhookUrl: string;
+  /** Null where the webhook was left out. */
+  webhookUrl: string | null;
   approversFile: string;
+  /** What the commands of an operator need in their environment. */
+  env: Record<string, string>;
   stop(): Promise<void>;
 }
 
 const ROOT = join(__dirname, '..', '..');
 const READY_WITHIN_MS = 60_000;
 
+export interface ServiceOptions {
+  dir: string;
+  /** Of the worker. */
+  awsEndpoint: string;
+  /** Of the worker, beside what all services have. */
+  workerEnv?: Record<string, string>;
+  /** No alarm starts a runbook by itself. */
+  withoutWebhook?: boolean;
+}
+
 /** Worker, webhook and telemetry pump, each a process with its environment, as they run anywhere. */
-export async function startServices(
-  stack: Stack,
-  options: { dir: string; awsEndpoint: string },
-): Promise<Services> {
+export async function startServices(stack: Stack, options: ServiceOptions): Promise<Services> {
   const { emulator, temporal } = stack;
   const webhookPort = await freePort();
   const approversFile = join(options.dir, 'approvers.json');
@@ -43,28 +53,40 @@ export async function startServices(
   const worker = start('worker', 'workers/main.ts', {
     AWS_ENDPOINT_URL: options.awsEndpoint,
     APPROVERS_FILE: approversFile,
-  });
-  const webhook = start('webhook', 'triggers/webhook/main.ts', {
-    WEBHOOK_PORT: String(webhookPort),
-    SNS_TOPIC_ARNS: `arn:aws:sns:${emulator.region}:${emulator.accountId}:${NAMES.alarmTopic}`,
-    SNS_SIGNING_HOST: emulator.sns.signingHost,
-    SNS_CA_FILE: emulator.sns.caFile,
+    ...options.workerEnv,
   });
   const pump = start('telemetry', 'workers/telemetry/main.ts', {});
-  const children = [worker, webhook, pump];
+  const webhook =
+    options.withoutWebhook === true
+      ? null
+      : start('webhook', 'triggers/webhook/main.ts', {
+          WEBHOOK_PORT: String(webhookPort),
+          SNS_TOPIC_ARNS: `arn:aws:sns:${emulator.region}:${emulator.accountId}:${NAMES.alarmTopic}`,
+          SNS_SIGNING_HOST: emulator.sns.signingHost,
+          SNS_CA_FILE: emulator.sns.caFile,
+        });
+  const children = [worker, pump, ...(webhook === null ? [] : [webhook])];
   const stop = async () => {
     await Promise.all(children.map((child) => child.stop()));
   };
+  const base = `http://127.0.0.1:${webhookPort}`;
   try {
-    await Promise.all([
-      until(worker, () => worker.tail().includes('worker ready')),
-      until(webhook, () => healthy(`http://127.0.0.1:${webhookPort}/healthz`)),
-    ]);
+    await until(worker, () => worker.tail().includes('worker ready'));
+    if (webhook !== null) await until(webhook, () => healthy(`${base}/healthz`));
   } catch (err) {
     await stop();
     throw err;
   }
-  return { webhookUrl: `http://127.0.0.1:${webhookPort}/alarms/sns`, approversFile, stop };
+  return {
+    webhookUrl: webhook === null ? null : `${base}/alarms/sns`,
+    approversFile,
+    env: {
+      ...shared,
+      APPROVERS_FILE: approversFile,
+      APPROVER_KEYS_DIR: join(options.dir, 'people'),
+    },
+    stop,
+  };
 }
 
 async function until(child: Child, ready: () => boolean | Promise<boolean>): Promise<void> {
