@@ -1,67 +1,18 @@
 import { describe, expect, it } from '@jest/globals';
-import fc from 'fast-check';
-import { judge, type GateInput, type Judgement } from '../../domain/rollout/gate';
-import type { GateRule, Measurement, MetricQuery, WaveCounts } from '../../domain/rollout/types';
-
-const MINUTE = 60_000;
-const NOW = Date.parse('2026-11-25T03:00:00.000Z');
-
-const counts = (some: Partial<WaveCounts> = {}): WaveCounts => ({
-  size: 40,
-  waiting: 0,
-  queued: 0,
-  inProgress: 0,
-  succeeded: 0,
-  confirmed: 0,
-  failed: 0,
-  silent: 0,
-  unreached: 0,
-  skipped: 0,
-  ...some,
-});
-
-/** A wave that went well in every respect, but for what is given. */
-const measured = (some: Partial<Measurement> = {}): Measurement => ({
-  at: new Date(NOW).toISOString(),
-  wave: 2,
-  waves: 4,
-  complete: true,
-  counts: counts({ confirmed: 40 }),
-  updated: { devices: 45, healthy: 45, degraded: 0, unhealthy: 0 },
-  control: { devices: 100, healthy: 100, degraded: 0, unhealthy: 0 },
-  alarms: [],
-  metrics: {},
-  ...some,
-});
-
-const metric = (name: string): MetricQuery => ({
-  name,
-  namespace: 'Pumps',
-  metric: name,
-  dimensions: {},
-  statistic: 'Sum',
-  periodSeconds: 60,
-  withinMs: 10 * MINUTE,
-});
-
-const rule = (when: string, then: GateRule['then'] = 'abort', name = 'ours'): GateRule => ({
-  name,
-  when,
-  then,
-  reason: 'it looks bad',
-});
-
-const judged = (
-  measurement: Measurement,
-  more: Partial<Omit<GateInput, 'measurement' | 'settings'>> & { metrics?: MetricQuery[] } = {},
-): Judgement => {
-  const { metrics = [], ...rest } = more;
-  const settings = { minReachedPercent: 80, noDataForMs: 15 * MINUTE, metrics };
-  return judge({ measurement, rules: [], settings, noDataSince: null, now: NOW, ...rest });
-};
+import type { Judgement } from '../../domain/rollout/gate';
+import type { WaveCounts } from '../../domain/rollout/types';
+import {
+  counts,
+  judged,
+  measured,
+  metric,
+  MINUTE,
+  NOW,
+  rule,
+  rulesOf,
+} from '../support/rollout-gate';
 
 const textsOf = ({ reasons }: Judgement): string[] => reasons.map(({ text }) => text);
-const rulesOf = ({ reasons }: Judgement): string[] => reasons.map((reason) => reason.rule);
 
 describe('the gate', () => {
   it('lets the next wave start where the wave is complete and nothing speaks against it', () => {
@@ -370,138 +321,6 @@ describe('bugs that other gates have had', () => {
     );
     expect(judged(measured({ counts: { ...last, silent: 1, succeeded: 0 } })).decision).toBe(
       'abort',
-    );
-  });
-});
-
-describe('whatever is measured, the gate', () => {
-  const few = fc.nat({ max: 30 });
-  const anyCounts = fc
-    .record({
-      waiting: few,
-      queued: few,
-      inProgress: few,
-      succeeded: few,
-      confirmed: few,
-      failed: few,
-      silent: few,
-      unreached: few,
-      skipped: few,
-    })
-    .map((some): WaveCounts => ({ ...some, size: Object.values(some).reduce((a, b) => a + b, 0) }));
-  const ended = anyCounts.map((some): WaveCounts => {
-    const { waiting, queued, inProgress, succeeded, size } = some;
-    const open = waiting + queued + inProgress + succeeded;
-    return { ...some, waiting: 0, queued: 0, inProgress: 0, succeeded: 0, size: size - open };
-  });
-  const good = few.map((n): WaveCounts => counts({ size: n + 1, confirmed: n + 1 }));
-  const health = fc.record({ healthy: few, degraded: few, unhealthy: few }).map((some) => ({
-    ...some,
-    devices: some.healthy + some.degraded + some.unhealthy,
-  }));
-  const anyMeasured = fc
-    .record({
-      wave: fc.integer({ min: 1, max: 4 }),
-      complete: fc.boolean(),
-      counts: fc.oneof(anyCounts, ended, good),
-      updated: fc.option(health),
-      control: fc.option(health),
-      alarms: fc.option(fc.array(fc.constantFrom('a', 'b'), { maxLength: 2 })),
-      metrics: fc.record({ errors: fc.option(fc.double()) }),
-    })
-    .map((some) => measured(some));
-  const metrics = [metric('errors')];
-  const anyRules = fc.subarray([
-    rule('devices.failed > 3', 'abort', 'a'),
-    rule('updated.unhealthyPercent >= 5', 'abort', 'b'),
-    rule('cohort.significant && cohort.worseBy > 5', 'abort', 'c'),
-    rule('size(alarms) > 0', 'hold', 'd'),
-    rule('metrics.errors > 5', 'abort', 'e'),
-    rule('percent(metrics.errors, metrics.errors) > 5', 'hold', 'f'),
-    rule('nonsense', 'abort', 'g'),
-  ]);
-  const since = fc.option(fc.integer({ min: NOW - 20 * MINUTE, max: NOW }));
-
-  it('never advances while the wave is incomplete', () => {
-    fc.assert(
-      fc.property(anyMeasured, anyRules, fc.boolean(), (measurement, rules, overridden) => {
-        const { waiting, queued, inProgress, succeeded } = measurement.counts;
-        const open = !measurement.complete || waiting + queued + inProgress + succeeded > 0;
-        const { decision } = judged(measurement, { rules, metrics, overridden });
-        expect(open && decision === 'advance').toBe(false);
-      }),
-    );
-  });
-
-  it('never advances on missing data', () => {
-    let advanced = 0;
-    fc.assert(
-      fc.property(anyMeasured, anyRules, since, (measurement, rules, noDataSince) => {
-        const { updated, control, alarms } = measurement;
-        const { decision } = judged(measurement, { rules, metrics, noDataSince });
-        if (decision !== 'advance') return;
-        advanced += 1;
-        expect([updated, control, alarms]).not.toContain(null);
-        expect(Number.isFinite(measurement.metrics['errors'])).toBe(true);
-      }),
-      { numRuns: 1_000 },
-    );
-    expect(advanced).toBeGreaterThan(0);
-  });
-
-  it('never turns an abort into anything else for one more failure', () => {
-    const worse = fc.constantFrom('failed', 'silent');
-    const from = fc.constantFrom('waiting', 'inProgress', 'succeeded', 'confirmed', 'unreached');
-    let aborts = 0;
-    fc.assert(
-      fc.property(anyMeasured, anyRules, worse, from, (measurement, rules, to, was) => {
-        fc.pre(measurement.counts[was] > 0);
-        if (judged(measurement, { rules, metrics }).decision !== 'abort') return;
-        aborts += 1;
-        const more = {
-          ...measurement.counts,
-          [was]: measurement.counts[was] - 1,
-          [to]: measurement.counts[to] + 1,
-        };
-        const then = judged({ ...measurement, counts: more }, { rules, metrics });
-        expect(then.decision).toBe('abort');
-      }),
-      { numRuns: 500 },
-    );
-    expect(aborts).toBeGreaterThan(0);
-  });
-
-  it('decides alike in whatever order the rules stand', () => {
-    fc.assert(
-      fc.property(anyMeasured, anyRules, since, (measurement, rules, noDataSince) => {
-        const forth = judged(measurement, { rules, metrics, noDataSince });
-        const back = judged(measurement, { rules: [...rules].reverse(), metrics, noDataSince });
-        expect(back.decision).toBe(forth.decision);
-        expect(rulesOf(back).sort()).toEqual(rulesOf(forth).sort());
-      }),
-    );
-  });
-
-  it('gives a reason for all but an advance, and lets nothing be asked where it aborts', () => {
-    fc.assert(
-      fc.property(anyMeasured, anyRules, since, (measurement, rules, noDataSince) => {
-        const verdict = judged(measurement, { rules, metrics, noDataSince });
-        expect(verdict.reasons.length > 0).toBe(verdict.decision !== 'advance');
-        expect(verdict.dispatch && rulesOf(verdict).some((name) => name !== 'incomplete')).toBe(
-          false,
-        );
-      }),
-    );
-  });
-
-  it('is exact at the share of failures that is enough', () => {
-    fc.assert(
-      fc.property(fc.integer({ min: 10, max: 1_000_000 }), fc.nat(), (size, some) => {
-        const failed = some % (size + 1);
-        const wave = measured({ counts: counts({ size, failed, confirmed: size - failed }) });
-        const aborts = failed > 0 && BigInt(failed) * 20n >= BigInt(size);
-        expect(judged(wave).decision === 'abort').toBe(aborts);
-      }),
     );
   });
 });
