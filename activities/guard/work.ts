@@ -114,13 +114,17 @@ async function take(deps: HoldingDeps, lease: WorkLease, things: string[]): Prom
     for (const reclaim of lapsed.values()) await reclaim();
     return store.again();
   }
-  const isOwn = ({ hold, lock }: HeldLock): boolean =>
-    hold.state === 'held' && isLockOf(lease, lock.value);
-  const free = holds.filter(({ hold }) => hold.state === 'free');
-  const writes = free.map(({ lock }) => store.put(lock, { kind: 'work', ...lease }));
+  const mine = holds.filter(
+    ({ hold, lock }) => hold.state === 'free' || isLockOf(lease, lock.value),
+  );
+  const writes = mine
+    .filter(({ hold }) => hold.state === 'free')
+    .map(({ lock }) => store.put(lock, { kind: 'work', ...lease }));
   if (writes.length > 0) await store.commit(writes);
-  const leased = [...free, ...holds.filter(isOwn)].map(({ thing }) => thing);
-  return { leased, busy: busyOf(holds.filter((one) => !isOwn(one))) };
+  return {
+    leased: mine.map(({ thing }) => thing),
+    busy: busyOf(holds.filter((one) => !mine.includes(one))),
+  };
 }
 
 const busyOf = (holds: HeldLock[]): Taken['busy'] =>

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, expect, it } from '@jest/globals';
 import { AttachThingPrincipalCommand, SetV2LoggingLevelCommand } from '@aws-sdk/client-iot';
-import { quarantineJobId } from '../../domain/ids';
+import { quarantineId, quarantineJobId } from '../../domain/ids';
 import { NAMES } from '../../domain/names';
 import { readState } from '../chaos/device-state';
 import { createJob, eventually, readExecution } from '../support/devices';
@@ -165,4 +165,26 @@ it('reserves and counts every thing that shares a certificate with the device', 
   await release(run);
   const after = (await bed.guard.status()).leases;
   expect(after.filter(({ owner }) => owner === 'quarantine/q-shared')).toEqual([]);
+});
+
+it('contains a device that a rollout works on, which the rollout then leaves out', async () => {
+  const things = ['q-rolled', 'q-rolled-too'];
+  const [thing = ''] = things;
+  await bed.enrol(thing);
+  const rollout = { owner: 'ota/pump/1.4.0.tar', things, lifeMs: 600_000 };
+  const { lease } = await bed.guard.leaseForWork(rollout);
+  const jobId = 'job-of-a-rollout';
+  await createJob(bed.emulator, bed.clients.iot, { jobId, thing, document: '{}' });
+
+  const run = await held(bed, thing, { settings: { proveWithin: '1 second' } });
+  expect(await bed.guard.keepWork({ ...rollout, lease })).toEqual(['q-rolled-too']);
+  expect((await bed.guard.leaseForWork(rollout)).busy).toEqual([
+    { thing, owner: quarantineId(thing) },
+  ]);
+  expect((await readExecution(bed.clients.iot, thing, jobId)).status).toBe('CANCELED');
+
+  await release(run);
+  expect(await bed.guard.keepWork({ ...rollout, lease })).toEqual(['q-rolled-too']);
+  expect((await bed.guard.leaseForWork(rollout)).leased).toEqual(things);
+  await bed.guard.endWork(lease);
 });

@@ -129,6 +129,49 @@ describe('two approvers', () => {
   });
 });
 
+describe('approversOf', () => {
+  const people = (over: object = {}) => guard.approversOf({ ...scope, ...over });
+
+  it('names distinct people for this workflow and this hash, less who asked for it', async () => {
+    expect(await people()).toEqual([]);
+    await approveAs('bob');
+    await approveAs('ada');
+    await approveAs('ada');
+    expect(await people()).toEqual(['ada', 'bob']);
+    expect(await people({ requestedBy: 'Ada' })).toEqual(['bob']);
+    expect(await people({ targetHash: 'e'.repeat(64) })).toEqual([]);
+    expect(await people({ workflowId: 'quarantine/t-2' })).toEqual([]);
+  });
+
+  it('lasts for work that outlives the tokens of people who approved together', async () => {
+    await approveAs('ada');
+    await approveAs('bob');
+    clock += 3 * 24 * 60 * 60_000;
+    expect(await people()).toEqual(['ada', 'bob']);
+    expect(await reserve()).toMatchObject({ granted: false, approvers: [] });
+    approvers = ['ada', 'eve'];
+    expect(await people()).toEqual(['ada']);
+    await approveAs('eve');
+    expect(await people()).toEqual(['ada', 'eve']);
+  });
+
+  it('does not add up people who never approved at the same time', async () => {
+    await approveAs('ada');
+    clock += 15 * 60_000;
+    expect(await approveAs('bob')).toEqual(['bob']);
+    expect(await people()).toEqual(['bob']);
+    clock += 15 * 60_000;
+    expect(await people()).toEqual([]);
+  });
+
+  it('is over once a reservation spent the approvals', async () => {
+    await approveAs('ada');
+    await approveAs('bob');
+    expect(await reserve()).toMatchObject({ granted: true });
+    expect(await people()).toEqual([]);
+  });
+});
+
 describe('approve', () => {
   it.each<[string, RegExp, () => Promise<string> | string, object?]>([
     [

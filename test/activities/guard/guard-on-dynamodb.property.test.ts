@@ -6,8 +6,10 @@ import { startEmulator } from '../../../local/stack/emulator';
 import { dynamoClient, makeDynamoTable } from '../../support/dynamo-guard-table';
 import { LOCK_PKS, readLedger } from '../../support/guard-ledger';
 import { anAct, GuardModel, rounds } from '../../support/guard-model';
+import { anyAct, checkHolders, WorkModel } from '../../support/guard-work-model';
 
 let emulator: Emulator;
+let made = 0;
 let dynamo: DynamoDBClient;
 
 beforeAll(async () => {
@@ -24,7 +26,6 @@ const PKS = ['guard', 'reservation', 'work', ...LOCK_PKS];
 
 describe('the guard over DynamoDB', () => {
   it('keeps count, locks and caps together while runbooks act at the same time', async () => {
-    let made = 0;
     let held = 0;
     await fc.assert(
       fc.asyncProperty(rounds(anAct, { rounds: 4, acts: 5 }), async (plan) => {
@@ -54,4 +55,45 @@ describe('the guard over DynamoDB', () => {
     );
     expect(held).toBeGreaterThan(0);
   }, 90_000);
+
+  it('never lets two hold a thing while rollouts, a sweep and quarantines act at the same time', async () => {
+    const seen = { leased: 0, busy: 0, kept: 0, over: 0 };
+    await fc.assert(
+      fc.asyncProperty(rounds(anyAct, { rounds: 3, acts: 6 }), async (plan) => {
+        made += 1;
+        const model = new WorkModel(await makeDynamoTable(dynamo, `model-${made}`));
+        await model.start(1_500);
+        for (const { acts, passMs } of plan) {
+          await Promise.all(acts.map((act) => model.playAny(act)));
+          seen.over += await checkHolders(model);
+          model.now += passMs;
+        }
+        for (const why of model.heldByOthers) expect(why).not.toMatch(/held by (ota|sweep)/);
+        for (const key of ['leased', 'busy', 'kept'] as const) seen[key] += model.seen[key];
+      }),
+      { numRuns: 12, interruptAfterTimeLimit: 45_000 },
+    );
+    expect(seen.leased).toBeGreaterThan(0);
+  }, 90_000);
+
+  it('shares out 260 things between two rollouts that want them all at once, less what is contained', async () => {
+    made += 1;
+    const model = new WorkModel(await makeDynamoTable(dynamo, `model-${made}`));
+    await model.start(1_500);
+    const { guard } = model;
+    const things = Array.from({ length: 260 }, (_, n) => `t-${n}`);
+    const ask = (owner: string) => guard.leaseForWork({ owner, things, lifeMs: 60_000 });
+    const request = { owner: 'run-1', workflowId: 'run-1', things: ['t-7'], targetHash: 'hash' };
+    const [one, two, contained] = await Promise.all([
+      ask('ota/1'),
+      ask('ota/2'),
+      guard.reserve(request),
+    ]);
+    expect(contained.granted).toBe(true);
+    const keep = ({ lease }: typeof one) => guard.keepWork({ lease, things, lifeMs: 60_000 });
+    const kept = [...(await keep(one)), ...(await keep(two))].sort();
+    expect(kept).toEqual(things.filter((thing) => thing !== 't-7').sort());
+    for (const { lease } of [one, two]) await guard.endWork(lease);
+    expect((await ask('ota/3')).busy).toEqual([{ thing: 't-7', owner: 'run-1' }]);
+  }, 60_000);
 });

@@ -102,6 +102,19 @@ describe('npm run guard', () => {
     });
   }, 60_000);
 
+  it('shows a work lease in one line, however many devices it holds', async () => {
+    const things = Array.from({ length: 120 }, (_, n) => `w-${n}`);
+    const owner = 'ota/pump/1.4.0.tar';
+    const { lease } = await guard.leaseForWork({ owner, things, lifeMs: 60_000 });
+    const { stdout } = await run(['status']);
+    expect(stdout).toMatch(
+      /Work leases:\n {2}ota\/pump\/1\.4\.0\.tar {2}fence \d+ {2}expires 20\S+Z\n$/,
+    );
+    expect(await runJson('status')).toMatchObject({ work: [lease] });
+    await guard.endWork(lease);
+    expect((await run(['status'])).stdout).toMatch(/Work leases: none\n$/);
+  }, 60_000);
+
   it('makes approvers and prints tokens that the guard takes', async () => {
     const scope = { workflowId: 'quarantine/t-2', targetHash: 'a'.repeat(64) };
     const approve = (as: string) =>
