@@ -54,6 +54,9 @@ PATCHES = (
     "sns_delivery",
     "metric_alarms",
     "presigned_upload",
+    "fleet_search",
+    "fleet_aggregation",
+    "subscription_index",
 )
 
 
