@@ -142,10 +142,12 @@ async function renew(
   const workKey = KEYS.work(lease.owner);
   const lockKeys = things.map(KEYS.lock);
   const snapshot = await deps.store.read([KEYS.switch, workKey, ...lockKeys]);
-  runningSwitch(snapshot);
   const work = snapshot.cell(workKey, WORK);
-  if (!isPresent(work) || !isLive(work.value, lease.fence, deps.now())) throw failure(lease);
-  await extend(deps, work, lifeMs);
+  const live = isPresent(work) && isLive(work.value, lease.fence, deps.now()) ? work : null;
+  // Before the switch is asked: a stop may outlast the lease, and its devices are not free for that.
+  if (live !== null) await extend(deps, live, lifeMs);
+  runningSwitch(snapshot);
+  if (live === null) throw failure(lease);
   return lockKeys
     .filter((key) => isLockOf(lease, snapshot.cell(key, LOCK).value))
     .map((key) => key.sk);

@@ -140,7 +140,8 @@ export interface Guard {
   heldBy(things: string[], owner: string): Promise<{ thing: string; owner: string }[]>;
   /**
    * Asked right before acting on these things: which of them the lease still covers; the rest was taken for containment.
-   * Extends the lease to `lifeMs` from now. Throws `GuardStopped`, `GuardUnreachable` (retryable) or `LeaseLost`.
+   * Extends the lease to `lifeMs` from now, at `stop` too, where it then throws `GuardStopped`. Otherwise throws `GuardUnreachable`
+   * (retryable) or `LeaseLost`.
    */
   keepWork(input: { lease: WorkLease; things: string[]; lifeMs: number }): Promise<string[]>;
   /** One write, whatever it holds; never refused, idempotent. */

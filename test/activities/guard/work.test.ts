@@ -221,6 +221,18 @@ describe('the kill switch', () => {
     expect((await work('sweep', ['a', 'b'])).leased).toEqual(['a', 'b']);
   });
 
+  it('does not cost a rollout its devices, however long it stops it', async () => {
+    const { lease } = await work(OTA, ['a']);
+    await stop('stop');
+    for (let n = 0; n < 10; n += 1) {
+      clock += LIFE_MS / 2;
+      await expect(keep(lease, ['a'])).rejects.toMatchObject({ type: 'GuardStopped' });
+    }
+    await stop('run');
+    expect((await work('sweep', ['a'])).busy).toEqual([{ thing: 'a', owner: OTA }]);
+    expect(await keep(lease, ['a'])).toEqual(['a']);
+  });
+
   it('wins when it comes while things are taken, and the next attempt finds them taken', async () => {
     const things = names(150);
     let calls = 0;
