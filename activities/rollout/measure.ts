@@ -13,7 +13,7 @@ import type { RolloutDeps } from './deps';
 export type MeasureDeps = Pick<RolloutDeps, 'index' | 'alarms' | 'metrics' | 'store' | 'now'>;
 
 /** Of `deviceAlarmName`, and of alarms that people make for the gate. */
-const ALARM_PREFIX = 'iot-runbooks/';
+export const ALARM_PREFIX = 'iot-runbooks/';
 const HEALTH = 'shadow.reported.health';
 const OFFLINE = 'connectivity.connected:false';
 
