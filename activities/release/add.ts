@@ -27,6 +27,8 @@ export interface AddInput {
   securityEpoch: number | null;
   /** Null: one above the highest so far. */
   release: number | null;
+  /** The lowest release that a device must run to take it directly; absent: any. */
+  minimumRelease?: number | undefined;
   /** Null: what each hardware ran before; none: an empty list. */
   revertsTo: string[] | null;
   nowMs: number;
@@ -69,10 +71,11 @@ export async function addRelease(repository: Repository, input: AddInput): Promi
 }
 
 function releaseOf(input: AddInput, bytes: Digest, highest: Highest): Release {
-  const { name, version, hardware } = input;
+  const { name, version, hardware, minimumRelease } = input;
   const release = input.release ?? highest.release + 1;
   const securityEpoch = input.securityEpoch ?? highest.securityEpoch;
-  return { name, ...bytes, version, release, securityEpoch, hardware };
+  const from = minimumRelease === undefined ? {} : { minimumRelease };
+  return { name, ...bytes, version, release, securityEpoch, hardware, ...from };
 }
 
 function unchangedOrRefused(

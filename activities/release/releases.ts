@@ -69,8 +69,12 @@ export function targetsOf(
     expires,
     unrecognizedFields: { [HIGHEST_FIELD]: { ...raise(from, releases) } },
   });
-  for (const { name, length, sha256: hash, reverts, ...rest } of releases) {
-    const custom = { ...rest, ...(reverts !== undefined && { reverts }) };
+  for (const { name, length, sha256: hash, reverts, minimumRelease, ...rest } of releases) {
+    const custom = {
+      ...rest,
+      ...(minimumRelease !== undefined && { minimumRelease }),
+      ...(reverts !== undefined && { reverts }),
+    };
     targets.addTarget(
       new TargetFile({
         path: name,
@@ -126,6 +130,7 @@ export const fingerprint = (release: Release): string =>
     release.securityEpoch,
     [...release.hardware].sort(),
     release.reverts ?? null,
+    ...(release.minimumRelease === undefined ? [] : [release.minimumRelease]),
   ]);
 
 /** By default a release can be reverted to what its hardware ran before: the newest release for each, reverts aside. */

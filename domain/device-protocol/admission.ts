@@ -47,6 +47,12 @@ export function admit(
       `${target.version} is release ${target.release}, not above ${floor.release}, which this device has committed before`,
     );
   }
+  const { minimumRelease = 0 } = target;
+  if ((running?.release ?? 0) < minimumRelease) {
+    return refused(
+      `${target.version} needs release ${minimumRelease} or later to run first, this device runs ${running === null ? 'its factory image' : `release ${running.release}`}`,
+    );
+  }
   if (target.reverts !== undefined && target.reverts !== running?.release) {
     const runs = running === null ? 'its factory image' : `release ${running.release}`;
     return refused(

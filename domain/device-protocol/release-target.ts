@@ -17,6 +17,8 @@ export const releaseTarget = z.strictObject({
   securityEpoch: z.int().min(0),
   /** Hardware versions that it runs on. */
   hardware: z.array(z.string().min(1).max(64)).min(1).max(64),
+  /** The lowest release that a device must run to take it directly; a device below needs a stepping stone. */
+  minimumRelease: z.int().min(1).optional(),
   /** A revert target: old bytes under a higher release, only for a device that now runs this release. */
   reverts: z.int().min(1).optional(),
 });

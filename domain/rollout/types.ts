@@ -36,7 +36,7 @@ export interface StagedOtaInput {
   emergency?: boolean;
   /** Returns the whole plan and changes nothing. */
   dryRun?: boolean;
-  /** From a dry run: start only while the plan is still this one. */
+  /** The `contentHash` of a dry run: start only while the plan is still this one. */
   planHash?: string;
   /** Sizes such as `[5, 20, 100]`, which must sum to the devices, or shares so far such as `["max(5, 1%)", "10%", "100%"]`. */
   waves?: (number | string)[];
@@ -222,6 +222,8 @@ export interface RolloutRef {
 /** What history and a person get of a plan: bounded whatever the fleet. */
 export interface PlanSummary {
   ref: RolloutRef;
+  /** Of devices, waves, ways and settings: the `planHash` that a later run may insist on. */
+  contentHash: string;
   devices: number;
   fleetSize: number;
   waves: { number: number; size: number; strata: Record<string, number> }[];

@@ -192,6 +192,7 @@ function planOf(workflowId: string, { dryRun }: RolloutSettings): PlanSummary {
   const ref = { rolloutId: randomUUID().slice(0, 12), workflowId, planKey: 'plan.json' };
   return {
     ref: { ...ref, planHash: 'f'.repeat(64) },
+    contentHash: 'c'.repeat(64),
     devices: 10,
     fleetSize: 100,
     waves: [1, 2].map((number) => ({ number, size: 5, strata: {} })),

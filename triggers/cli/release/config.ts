@@ -98,6 +98,7 @@ const addOptions = z
       .optional(),
     securityEpoch: number(0),
     release: number(1),
+    minimumRelease: number(1),
     revertsTo: commaList(version).optional(),
     /** `--no-revert`: false. */
     revert: z.boolean().default(true),

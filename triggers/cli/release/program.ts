@@ -89,6 +89,7 @@ const addCommand = (program: Command): Command =>
     .option('--name <path>', 'target name, such as pump/1.4.0.tar (the file’s own)')
     .option('--security-epoch <n>', 'raise the floor below which no device goes again')
     .option('--release <n>', 'its release number (one above the highest ever)')
+    .option('--minimum-release <n>', 'devices below it need a stepping stone first')
     .option('--reverts-to <v1,v2>', 'versions to sign a way back to (what the hardware ran before)')
     .option('--no-revert', 'no way back');
 

@@ -18,7 +18,7 @@ export function describeInit(result: InitResult, { dir, threshold }: InitOptions
 }
 
 const describeRelease = (release: Release): string =>
-  `${release.name}: version ${release.version}, release ${release.release}, security epoch ${release.securityEpoch}, for ${release.hardware.join(', ')}${release.reverts === undefined ? '' : `, reverts release ${release.reverts}`}, ${release.length} bytes, SHA-256 ${release.sha256}`;
+  `${release.name}: version ${release.version}, release ${release.release}, security epoch ${release.securityEpoch}, for ${release.hardware.join(', ')}${release.reverts === undefined ? '' : `, reverts release ${release.reverts}`}${release.minimumRelease === undefined ? '' : `, from release ${release.minimumRelease} on`}, ${release.length} bytes, SHA-256 ${release.sha256}`;
 
 export function describeAdded(result: AddResult, { dir }: { dir: string }): string {
   const { release, reverts, unchanged, onlyForward, droppedSignatures } = result;
