@@ -123,9 +123,7 @@ async function writeWaves(
     const number = index + 1;
     const chunks: Chunk[] = [];
     for (let at = 0; at < devices.length; at += CHUNK) {
-      const some = devices
-        .slice(at, at + CHUNK)
-        .map(({ stratum: _, ...device }): PlannedDevice => device);
+      const some = devices.slice(at, at + CHUNK).map(planned);
       const text = JSON.stringify(some);
       const hash = sha256(text);
       // By its content: what an attempt that planned something else has left is never taken for it.
@@ -137,6 +135,11 @@ async function writeWaves(
   }
   return waves;
 }
+
+const planned = ({ thing, site, route, timezone }: DueDevice): PlannedDevice => ({
+  ...{ thing, site, route },
+  ...(timezone !== undefined && { timezone }),
+});
 
 async function baselineOf({ index }: RolloutDeps, routes: RolloutPlan['routes']) {
   const hops = new Map(routes.flatMap(({ hops: all }) => all.map((hop) => [hop.target, hop])));
@@ -170,11 +173,11 @@ async function summarise(deps: RolloutDeps, ref: RolloutRef): Promise<PlanSummar
   };
 }
 
-/** The same for the same devices, waves, ways and settings, whichever run plans them. */
+/** The same for the same devices, waves, ways and settings, whichever run plans them, and whoever asks for it. */
 function contentHash({ release, routes, waves, settings }: RolloutPlan): string {
-  const { dryRun: _, planHash: __, reason: ___, requestedBy: ____, ...pinned } = settings;
+  const asked = { dryRun: false, planHash: null, reason: '', requestedBy: '' };
   const content = waves.map(({ size, chunks }) => [size, chunks.map((chunk) => chunk.sha256)]);
-  return sha256(JSON.stringify([release, routes, content, pinned]));
+  return sha256(JSON.stringify([release, routes, content, { ...settings, ...asked }]));
 }
 
 /** Devices whose way has a hop that no signed revert leads back from. */

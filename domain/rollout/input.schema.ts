@@ -174,7 +174,7 @@ function settingsOf(
     dryRun: data.dryRun ?? false,
     planHash: data.planHash ?? null,
     waves: waveSizes,
-    window: data.window === undefined ? null : (defined(data.window) as Window),
+    window: data.window === undefined ? null : windowOf(data.window),
     stepTimeoutMs: pinned.stepTimeout,
     approveWithinMs: pinned.approveWithin,
     soakMs: emergency ? pinned.emergencySoak : pinned.soak,
@@ -193,6 +193,11 @@ function settingsOf(
     ...{ onAbort, approval, gate, metrics },
   };
 }
+
+const windowOf = ({ from, to, days }: z.infer<typeof window>): Window => ({
+  ...{ from, to },
+  ...(days !== undefined && { days }),
+});
 
 function defined<T extends object>(fields: T): { [K in keyof T]: Exclude<T[K], undefined> } {
   const entries = Object.entries(fields).filter(([, value]) => value !== undefined);
