@@ -8,6 +8,8 @@ export const NAMES = {
   quarantinePolicy: 'iot-runbooks-quarantine',
   siteRoot: 'iot-runbooks-sites',
   hardwareRoot: 'iot-runbooks-hardware',
+  /** Above the groups of waves, apart from all others for the same reason. */
+  waveRoot: 'iot-runbooks-waves',
   guardTable: 'iot-runbooks-guard',
   /** One item per probe nonce that arrived, written by the probe rule. */
   probeTable: 'iot-runbooks-probes',
@@ -17,6 +19,8 @@ export const NAMES = {
   telemetryQueue: 'iot-runbooks-telemetry',
   presenceQueue: 'iot-runbooks-presence',
   alarmTopic: 'iot-runbooks-alarms',
+  /** What a runbook tells people who don't look at it. */
+  pageTopic: 'iot-runbooks-pages',
   rulesRole: 'iot-runbooks-rules',
   /** Taken by AWS IoT Jobs to sign the URLs that devices upload bundles to. */
   uploadRole: 'iot-runbooks-upload',
@@ -46,3 +50,12 @@ export const THING_DIMENSION = 'ThingName';
  * and ours may not hold `:` because thing names also stand in workflow ids, topics and file names.
  */
 export const THING_NAME = /^[a-zA-Z0-9_-]{1,128}$/;
+
+/**
+ * What the fleet index aggregates by, beside what AWS manages itself; an account may have few custom fields:
+ * https://docs.aws.amazon.com/iot/latest/developerguide/managing-index.html
+ */
+export const INDEXED_FIELDS = [
+  { name: 'shadow.reported.firmware.version', type: 'String' },
+  { name: 'shadow.reported.health', type: 'String' },
+] as const;

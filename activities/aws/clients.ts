@@ -5,6 +5,7 @@ import { IAMClient } from '@aws-sdk/client-iam';
 import { IoTClient } from '@aws-sdk/client-iot';
 import { IoTDataPlaneClient } from '@aws-sdk/client-iot-data-plane';
 import { S3Client } from '@aws-sdk/client-s3';
+import { ServiceQuotasClient } from '@aws-sdk/client-service-quotas';
 import { SNSClient } from '@aws-sdk/client-sns';
 import { SQSClient } from '@aws-sdk/client-sqs';
 
@@ -47,5 +48,6 @@ export function createAwsClients(config: AwsConfig) {
     sns: new SNSClient(shared),
     sqs: new SQSClient({ ...shared, requestHandler: LONG_POLL_TIMEOUTS }),
     iam: new IAMClient(shared),
+    quotas: new ServiceQuotasClient(shared),
   };
 }

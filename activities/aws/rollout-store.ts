@@ -23,9 +23,14 @@ export function createRolloutStore(s3: S3Client, bucket: string): RolloutStore {
     if (!key.startsWith(PREFIX)) throw new RolloutKeyError(`${key} is not below ${PREFIX}`);
     return { Bucket: bucket, Key: key };
   };
-  const put = (key: string, Body: string, condition: { IfNoneMatch?: '*' }) =>
+  const put = (key: string, text: string, condition: { IfNoneMatch?: '*' }) =>
     s3.send(
-      new PutObjectCommand({ ...at(key), Body, ContentType: 'application/json', ...condition }),
+      new PutObjectCommand({
+        ...at(key),
+        Body: Buffer.from(text),
+        ContentType: 'application/json',
+        ...condition,
+      }),
     );
   return {
     /** False also for an earlier attempt of ours whose answer was lost: the caller reads what is there. */
