@@ -11,6 +11,7 @@ import {
   type Action,
   type IoTClient,
 } from '@aws-sdk/client-iot';
+import { INDEXED_FIELDS } from '../../domain/names';
 import { canonical } from '../../domain/provision/diff';
 import { SQL_VERSION } from '../../domain/provision/desired';
 import { ifPresent, type Resource } from '../provision/resource';
@@ -87,6 +88,12 @@ export function fleetIndexingResource(iot: IoTClient): Resource {
           managedFields: undefined,
           thingIndexingMode: 'REGISTRY_AND_SHADOW',
           thingConnectivityIndexingMode: 'STATUS',
+          customFields: [
+            ...(thingIndexingConfiguration?.customFields ?? []).filter(
+              ({ name }) => !INDEXED_FIELDS.some((ours) => ours.name === name),
+            ),
+            ...INDEXED_FIELDS,
+          ],
         },
       }),
     );
@@ -94,18 +101,36 @@ export function fleetIndexingResource(iot: IoTClient): Resource {
   return {
     kind: 'fleet indexing',
     name: 'AWS_Things',
-    desired: () => ({ things: 'REGISTRY_AND_SHADOW', connectivity: 'STATUS' }),
+    desired: () => ({
+      things: 'REGISTRY_AND_SHADOW',
+      connectivity: 'STATUS',
+      fields: fieldsOf(INDEXED_FIELDS),
+    }),
     async read() {
       const { thingIndexingConfiguration: now } = await read();
       return {
         things: now?.thingIndexingMode ?? 'OFF',
         connectivity: now?.thingConnectivityIndexingMode ?? 'OFF',
+        // Somebody else's are not ours to compare.
+        fields: fieldsOf(
+          (now?.customFields ?? []).filter(({ name }) =>
+            INDEXED_FIELDS.some((ours) => ours.name === name),
+          ),
+        ),
       };
     },
     create: write,
     update: write,
   };
 }
+
+const fieldsOf = (
+  fields: readonly { name?: string | undefined; type?: string | undefined }[],
+): string =>
+  fields
+    .map(({ name = '', type = '' }) => `${name} ${type}`)
+    .sort()
+    .join(', ');
 
 /** `action` may be known only once the queue it names exists; null until then. */
 export function ruleResource(

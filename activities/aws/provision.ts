@@ -65,6 +65,7 @@ function registryResources({ iot }: AwsClients, spec: ProvisionSpec): Resource[]
     ...sites.map((site) => groupResource(iot, siteGroup(site), NAMES.siteRoot)),
     groupResource(iot, NAMES.hardwareRoot, null),
     ...hardware.map((version) => groupResource(iot, hardwareGroup(version), NAMES.hardwareRoot)),
+    groupResource(iot, NAMES.waveRoot, null),
     policyResource(iot, NAMES.devicePolicy, devicePolicy(place)),
     policyResource(iot, quarantineName, quarantinePolicy(place)),
     groupResource(iot, quarantineGroup, null),
@@ -114,6 +115,7 @@ function alarmResources({ sns }: AwsClients, { place, webhookUrl }: ProvisionSpe
   const topic = topicArn(place, NAMES.alarmTopic);
   return [
     topicResource(sns, NAMES.alarmTopic, topic),
+    topicResource(sns, NAMES.pageTopic, topicArn(place, NAMES.pageTopic)),
     ...(webhookUrl === null ? [] : [subscriptionResource(sns, topic, webhookUrl)]),
   ];
 }
