@@ -9,11 +9,13 @@ const LOOK_MS = 250;
 
 export interface Follower {
   run: WorkflowHandle;
-  timeline: Timeline;
+  timeline: Pick<Timeline, 'tell'>;
   people: People;
   signal: AbortSignal;
   /** Once, as soon as the plan is frozen. */
   onPlanned: () => Promise<void>;
+  /** Right before the last approval is given. */
+  onApproving?: () => void;
 }
 
 /** Tells what happens to a rollout, approves it where it asks, and returns its result. */
@@ -71,6 +73,7 @@ class Story {
     const { run, people, timeline } = this.follower;
     for (const name of people.names) {
       const token = await people.approve(name, run.workflowId);
+      if (name === people.names.at(-1)) this.follower.onApproving?.();
       await run.executeUpdate<string, [{ token: string }]>(UPDATES.approve, { args: [{ token }] });
       timeline.tell(`npm run guard -- approve ${run.workflowId} --as ${name}: accepted`);
     }

@@ -36,7 +36,10 @@ export interface OtaStageOptions {
   /** Published in this order, each with signed ways back to the first. */
   releases: readonly (readonly [version: string, files: Firmware])[];
   updates: Pick<HostedFleetOptions['updates'], 'confirmMs' | 'connectWithinMs' | 'health'>;
-  fleet?: Pick<HostedFleetOptions, 'ownNetworks' | 'telemetryIntervalMs' | 'applicationEnv'>;
+  fleet?: Pick<
+    HostedFleetOptions,
+    'ownNetworks' | 'telemetryIntervalMs' | 'minGapMs' | 'applicationEnv'
+  >;
   dir: string;
   /** What was started, to be stopped in the opposite order. */
   cleanUp: (() => Promise<unknown>)[];
@@ -69,23 +72,26 @@ export async function setTheOtaStage(options: OtaStageOptions): Promise<OtaStage
     () => proxy.stop(),
     () => server.stop(),
   );
+  const kept = async <T extends { stop(): Promise<void> }>(starting: Promise<T>): Promise<T> => {
+    const started = await starting;
+    cleanUp.push(() => started.stop());
+    return started;
+  };
   const [fleet, services] = await Promise.all([
-    startFleetOf(options, stack, { ...server, rootFile: publisher.rootFile }),
-    startServices(stack, {
-      dir,
-      awsEndpoint: proxy.endpoint,
-      withoutWebhook: true,
-      workerEnv: {
-        RELEASES_URL: new URL(server.metadataUrl).origin,
-        RELEASES_ROOT: publisher.rootFile,
-      },
-    }),
+    kept(startFleetOf(options, stack, { ...server, rootFile: publisher.rootFile })),
+    kept(
+      startServices(stack, {
+        dir,
+        awsEndpoint: proxy.endpoint,
+        withoutWebhook: true,
+        workerEnv: {
+          RELEASES_URL: new URL(server.metadataUrl).origin,
+          RELEASES_ROOT: publisher.rootFile,
+        },
+      }),
+    ),
     publishAll(publisher, options.releases),
   ]);
-  cleanUp.push(
-    () => services.stop(),
-    () => fleet.stop(),
-  );
   const connection = await Connection.connect({ address: stack.temporal.address });
   cleanUp.push(() => connection.close());
   const temporal = new Client({ connection, namespace: stack.temporal.namespace });

@@ -17,6 +17,8 @@ export interface HostedFleetOptions extends FleetOptions {
   ownNetworks?: boolean;
   /** Of the application, beside what the fleet sets. */
   applicationEnv?: Record<string, string>;
+  /** Between reports out of turn, as a change of state makes them. */
+  minGapMs?: number;
   /** Between two readings of an application; default 5. */
   readingSeconds?: number;
 }
@@ -124,7 +126,7 @@ function configOf(
   networks: DeviceNetworks | null,
 ): object {
   const { emulator, dir, updates, telemetryIntervalMs = 10_000 } = options;
-  const { applicationEnv = {}, readingSeconds = 5 } = options;
+  const { applicationEnv = {}, readingSeconds = 5, minGapMs = 1_000 } = options;
   const { thing, hardware, certFile, keyFile, firmware = FIRMWARE } = device;
   const home = join(dir, thing);
   const slots = join(home, 'slots');
@@ -140,6 +142,7 @@ function configOf(
     firmwareVersion: firmware,
     hardwareVersion: hardware,
     telemetryIntervalMs,
+    minGapMs,
     reconnect: { baseMs: 200, capMs: 3_000, stableAfterMs: 5_000 },
     application: {
       command: '/bin/sh',
