@@ -68,17 +68,20 @@ export function releaseOf(
   return found.length === 0 ? null : Math.max(...found.map(({ release }) => release));
 }
 
-/** Names that are nearly what was asked for, for an error. */
+/** Names that begin like what was asked for, for an error. */
 export function closeTo(name: string, releases: readonly Signed[]): string[] {
-  const wanted = pieces(name);
   return releases
-    .map((each) => ({ name: each.name, score: shared(wanted, pieces(each.name)) }))
-    .filter(({ score }) => score > 0)
-    .sort((a, b) => b.score - a.score)
+    .map((each) => ({ name: each.name, alike: alike(name, each.name) }))
+    .filter((each) => each.alike >= MIN_ALIKE)
+    .sort((a, b) => b.alike - a.alike)
     .slice(0, 3)
     .map((each) => each.name);
 }
 
-const pieces = (name: string): Set<string> => new Set(name.split(/[^a-zA-Z0-9]+/));
-const shared = (a: Set<string>, b: Set<string>): number =>
-  [...a].filter((piece) => b.has(piece)).length;
+const MIN_ALIKE = 3;
+
+function alike(a: string, b: string): number {
+  let at = 0;
+  while (at < a.length && a[at] === b[at]) at += 1;
+  return at;
+}
