@@ -6,6 +6,7 @@ import type { QuarantineSetting } from './quarantine/types';
 import type { QuarantineRunbook, RunbookName, Runbooks } from './runbook';
 
 const MAX_ROUTES = 100;
+const ALARM_SYSTEMS = ['cloudwatch', 'alertmanager', 'webhook'] as const;
 const SEVERITIES = ['low', 'medium', 'high', 'critical'] as const;
 export const severitySchema = z.enum(SEVERITIES, `must be one of ${SEVERITIES.join(', ')}`);
 
@@ -47,6 +48,11 @@ const alarmPattern = z
 
 const routeRule = z.strictObject({
   alarm: alarmPattern,
+  sources: z
+    .array(z.enum(ALARM_SYSTEMS, `must be of ${ALARM_SYSTEMS.join(', ')}`))
+    .min(1, 'must name at least one source')
+    .default(['cloudwatch']),
+  verify: z.enum(['source', 'sender'], 'must be source or sender').default('source'),
   accounts: z.union(
     [z.literal('any'), z.array(z.string().regex(/^\d{12}$/)).min(1)],
     'must be `any` or a list of quoted 12-digit account ids',

@@ -1,4 +1,4 @@
-import type { Severity } from './alarm/types';
+import type { AlarmSystem, Severity } from './alarm/types';
 import type { CollectLogsRunbook } from './evidence/collect-logs';
 import type { QuarantineSetting } from './quarantine/types';
 import type {
@@ -9,10 +9,13 @@ import type {
   StagedOtaNumber,
 } from './rollout/types';
 
-/** Which alarms start a runbook, and for whom. An alarm matches only where name, account and region all do. */
+/** Which alarms start a runbook, and for whom. An alarm matches only where name, source, account and region all do. */
 export interface RouteRule {
   /** Alarm name; `*` stands for one or more characters other than `/`. */
   alarm: string;
+  sources: AlarmSystem[];
+  /** `source`: only what was read again at its source. `sender`: what its sender says is enough. */
+  verify: 'source' | 'sender';
   accounts: 'any' | string[];
   regions: 'any' | string[];
   /** The alarm dimension whose value is the thing's name. */

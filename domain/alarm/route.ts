@@ -22,6 +22,8 @@ export function routeAlarm(
   for (const runbook of runbooks) {
     const rule = runbook.routes.find((candidate) => matches(candidate, alarm));
     if (rule === undefined) continue;
+    if (alarm.unverified === true && rule.verify === 'source')
+      return { none: 'the route takes only alarms that were read again at their source' };
     const thing = Object.hasOwn(alarm.dimensions, rule.subject)
       ? alarm.dimensions[rule.subject]
       : undefined;
@@ -34,6 +36,7 @@ export function routeAlarm(
 
 function matches(rule: RouteRule, alarm: Alarm): boolean {
   return (
+    rule.sources.includes(alarm.source) &&
     isListed(rule.accounts, alarm.accountId) &&
     isListed(rule.regions, alarm.region) &&
     matchesGlob(rule.alarm, alarm.name)

@@ -40,6 +40,8 @@ describe('a runbook file', () => {
       routes: [
         {
           alarm: 'iot/a/*',
+          sources: ['cloudwatch'],
+          verify: 'source',
           accounts: 'any',
           regions: 'any',
           subject: 'ThingName',
@@ -88,6 +90,21 @@ describe('a runbook file', () => {
       'an account that lost its zeros',
       yaml({ route: ROUTE.replace('accounts: any', 'accounts: [12]') }),
       'routes.0.accounts',
+    ],
+    [
+      'an unknown source',
+      yaml({ route: ROUTE.replace('accounts', 'sources: [x], accounts') }),
+      'routes.0.sources.0',
+    ],
+    [
+      'no source',
+      yaml({ route: ROUTE.replace('accounts', 'sources: [], accounts') }),
+      'routes.0.sources',
+    ],
+    [
+      'an unknown proof',
+      yaml({ route: ROUTE.replace('accounts', 'verify: no, accounts') }),
+      'routes.0.verify',
     ],
     ['an unknown severity', yaml({ route: ROUTE.replace('high', 'urgent') }), 'routes.0.severity'],
     ['a list', '- a', 'file'],

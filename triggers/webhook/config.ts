@@ -9,14 +9,12 @@ import {
   wholeNumber,
   type TemporalSettings,
 } from '../../domain/environment';
-import type { AllowedTopic } from './sns-verifier';
+import { senderSettings, senderVariables, type SenderSettings } from './sender-config';
 
 export interface WebhookConfig {
   host: string;
   port: number;
-  topics: AllowedTopic[];
-  /** Trust anchor for the host of the signing certificates; absent: the system's. */
-  snsCaFile?: string;
+  senders: SenderSettings;
   awsEndpoint?: string;
   temporal: TemporalSettings;
   runbooksFolder: string;
@@ -25,20 +23,9 @@ export interface WebhookConfig {
   logLevel: 'debug' | 'info' | 'warn' | 'error';
 }
 
-const TOPIC_ARN = /^arn:(aws|aws-cn|aws-us-gov):sns:([a-z]{2}(?:-[a-z]+)+-\d):\d{12}:[\w-]{1,256}$/;
-const HOST = /^[a-z0-9.-]+(:\d{1,5})?$/;
-
-const variables = z.object({
+const variables = senderVariables.safeExtend({
   WEBHOOK_HOST: z.string().min(1).default('127.0.0.1'),
   WEBHOOK_PORT: wholeNumber(0, 65_535).default(8088),
-  SNS_TOPIC_ARNS: z
-    .string('must list the topic ARNs whose messages are taken, separated by commas')
-    .transform((text) => text.split(',').map((arn) => arn.trim()))
-    .refine((arns) => arns.every((arn) => TOPIC_ARN.test(arn)), {
-      error: 'must be SNS topic ARNs, separated by commas',
-    }),
-  SNS_SIGNING_HOST: z.string().regex(HOST, 'must be a host, or host:port').optional(),
-  SNS_CA_FILE: z.string().min(1).optional(),
   AWS_ENDPOINT_URL: httpUrl.optional(),
   ...temporalVariables,
   RUNBOOKS_DIR: z.string().min(1).default('runbooks'),
@@ -53,8 +40,7 @@ export function loadConfig(env: NodeJS.ProcessEnv): WebhookConfig {
   return {
     host: vars.WEBHOOK_HOST,
     port: vars.WEBHOOK_PORT,
-    topics: vars.SNS_TOPIC_ARNS.map((arn) => allowTopic(arn, vars.SNS_SIGNING_HOST)),
-    ...(vars.SNS_CA_FILE !== undefined && { snsCaFile: vars.SNS_CA_FILE }),
+    senders: senderSettings(vars),
     ...(vars.AWS_ENDPOINT_URL !== undefined && { awsEndpoint: vars.AWS_ENDPOINT_URL }),
     temporal: temporalSettings(vars),
     runbooksFolder: vars.RUNBOOKS_DIR,
@@ -62,10 +48,4 @@ export function loadConfig(env: NodeJS.ProcessEnv): WebhookConfig {
     trustedProxies: vars.WEBHOOK_TRUSTED_PROXIES,
     logLevel: vars.LOG_LEVEL,
   };
-}
-
-function allowTopic(arn: string, signingHost: string | undefined): AllowedTopic {
-  const [, partition, region = ''] = TOPIC_ARN.exec(arn) ?? [];
-  const suffix = partition === 'aws-cn' ? 'amazonaws.com.cn' : 'amazonaws.com';
-  return { arn, region, signingHost: signingHost ?? `sns.${region}.${suffix}` };
 }

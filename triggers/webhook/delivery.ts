@@ -2,49 +2,52 @@ import { isDeepStrictEqual } from 'node:util';
 
 import type { AlarmIntakeInput, AlarmRoute, Alarm } from '../../domain/alarm/types';
 import { routeAlarm } from '../../domain/alarm/route';
-import type { AlarmSource } from '../../domain/alarm/source';
 import type { QuarantineRunbook } from '../../domain/runbook';
-import { parseAlarmMessage } from './cloudwatch-message';
 import type { IntakeResult } from './intake';
 import type { MessageMemory } from './message-memory';
-import type { SnsConfirmation, SnsNotification } from './sns-message';
-import type { AllowedTopic, SnsVerifier, VerificationProblem } from './sns-verifier';
+import type { VerificationProblem } from './sns/verifier';
 
 /** How a delivery ended; its key is the stable code that callers, logs and metrics see. */
 export type DeliveryCode =
   | VerificationProblem
+  /** No credential, or a wrong one. */
+  | 'unauthenticated'
   /** Temporal has accepted the intake, now or on an earlier delivery. */
   | 'started'
   | 'duplicate'
   /** This very message was accepted before. */
   | 'replayed'
+  /** Several alarms, none of which need come again; `counts` says how each ended. */
+  | 'batch'
   | 'subscriptionConfirmed'
   | 'unsubscribed'
   /** True, and rightly starts nothing. */
   | 'notInAlarm'
   | 'noRoute'
-  /** Signed, but not what CloudWatch says. */
+  /** From an allowed sender, but not what the source says. */
   | 'notAnAlarm'
+  | 'regionNotAllowed'
   | 'alarmUnknown'
   | 'alarmDiffers'
   | 'subscriptionRefused'
   | 'awsUnreachable'
+  | 'alertmanagerUnreachable'
   | 'temporalUnreachable';
 
 export interface Delivery {
   code: DeliveryCode;
   detail?: string;
+  /** Of a batch: alarms by how they ended. */
+  counts?: Partial<Record<DeliveryCode, number>>;
   /** Only of verified messages. */
   messageId?: string;
 }
 
 export interface DeliveryDeps {
-  verifier: SnsVerifier;
-  alarms: AlarmSource;
   runbooks: readonly QuarantineRunbook[];
   startIntake(input: AlarmIntakeInput): Promise<IntakeResult>;
   memory: MessageMemory;
-  /** Told of failures of AWS and Temporal, which the caller only learns as "try again". */
+  /** Told of failures of what is asked on the way, which the caller only learns as "try again". */
   onFailure(action: string, error: unknown): void;
 }
 
@@ -58,73 +61,48 @@ const SETTLED = new Set<DeliveryCode>([
   'noRoute',
 ]);
 
-/** Takes the raw body of one POST through verification to its effect. Never throws. */
-export function createDeliveryHandler(deps: DeliveryDeps): (raw: Uint8Array) => Promise<Delivery> {
-  return async (raw) => {
-    const verified = await deps.verifier.verify(raw);
-    if (!verified.ok) return { code: verified.problem };
-    const { message, topic } = verified;
-    const { MessageId: messageId } = message;
-    if (deps.memory.has(messageId)) return { code: 'replayed', messageId };
-    const delivery =
-      message.Type === 'Notification'
-        ? await takeNotification(deps, message, topic)
-        : await takeConfirmation(deps, message);
-    if (SETTLED.has(delivery.code)) deps.memory.remember(messageId);
-    return { ...delivery, messageId };
-  };
-}
-
-/** `SubscribeURL` is never fetched: the API call goes to AWS itself, under our own credentials. */
-async function takeConfirmation(deps: DeliveryDeps, message: SnsConfirmation): Promise<Delivery> {
-  if (message.Type === 'UnsubscribeConfirmation') return { code: 'unsubscribed' };
-  try {
-    const answer = await deps.alarms.confirmSubscription(message.TopicArn, message.Token);
-    return { code: answer === 'confirmed' ? 'subscriptionConfirmed' : 'subscriptionRefused' };
-  } catch (error) {
-    deps.onFailure('confirm subscription', error);
-    return { code: 'awsUnreachable' };
-  }
-}
-
-async function takeNotification(
-  deps: DeliveryDeps,
-  message: SnsNotification,
-  topic: AllowedTopic,
+/** Takes a message once; one that did not settle may come again. `id` is unique over all senders. */
+export async function takeOnce(
+  memory: MessageMemory,
+  id: string,
+  take: () => Promise<Delivery>,
 ): Promise<Delivery> {
-  const claimed = parseAlarmMessage(message.Message, topic);
-  if (claimed === null) return { code: 'notAnAlarm' };
+  if (memory.has(id)) return { code: 'replayed' };
+  const delivery = await take();
+  if (SETTLED.has(delivery.code)) memory.remember(id);
+  return delivery;
+}
+
+/** Where an alarm is read again; how that ended, where it was not borne out. */
+export type SourceCheck = (claimed: Alarm) => Promise<Alarm | Delivery>;
+
+/**
+ * From what a verified sender claims to an intake that Temporal has accepted. Verified is not true: `check` asks the
+ * source, and what it says must lead the same way as the claim did.
+ */
+export async function takeAlarm(
+  deps: Pick<DeliveryDeps, 'runbooks' | 'startIntake' | 'onFailure'>,
+  claimed: Alarm,
+  check: SourceCheck,
+): Promise<Delivery> {
   if (claimed.state !== 'ALARM') return { code: 'notInAlarm', detail: 'the message says so' };
   const route = routeAlarm(claimed, deps.runbooks);
   if ('none' in route) return { code: 'noRoute', detail: route.none };
-  const checked = await checkAtSource(deps, claimed, route);
-  if ('code' in checked) return checked;
+  const alarm = await check(claimed);
+  if ('code' in alarm) return alarm;
+  if (alarm.state !== 'ALARM')
+    return { code: 'notInAlarm', detail: 'it has left that state since' };
+  if (!leadsTo(alarm, route, deps.runbooks)) return { code: 'alarmDiffers' };
   try {
-    return { code: await deps.startIntake({ alarm: checked, route }) };
+    return { code: await deps.startIntake({ alarm, route }) };
   } catch (error) {
     deps.onFailure('start intake', error);
     return { code: 'temporalUnreachable' };
   }
 }
 
-/** Signed is not true: who may publish to the topic may say anything, so CloudWatch is asked. */
-async function checkAtSource(
-  deps: DeliveryDeps,
-  claimed: Alarm,
+const leadsTo = (
+  alarm: Alarm,
   route: AlarmRoute,
-): Promise<Alarm | Delivery> {
-  let alarm: Alarm | null;
-  try {
-    alarm = await deps.alarms.readAlarm(claimed.name, claimed.region);
-  } catch (error) {
-    deps.onFailure('read alarm', error);
-    return { code: 'awsUnreachable' };
-  }
-  if (alarm === null) return { code: 'alarmUnknown' };
-  if (alarm.state !== 'ALARM')
-    return { code: 'notInAlarm', detail: 'it has left that state since' };
-  const sameArn = claimed.arn === '' || claimed.arn === alarm.arn;
-  return sameArn && isDeepStrictEqual(route, routeAlarm(alarm, deps.runbooks))
-    ? alarm
-    : { code: 'alarmDiffers' };
-}
+  runbooks: readonly QuarantineRunbook[],
+): boolean => isDeepStrictEqual(route, routeAlarm(alarm, runbooks));

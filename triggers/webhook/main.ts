@@ -7,30 +7,35 @@ import { createAwsClients } from '../../activities/aws/clients';
 import { connectionOptions } from '../../domain/environment';
 import { loadRunbook } from '../../runbooks/load';
 import { loadConfig, type WebhookConfig } from './config';
-import { httpsGet } from './https-get';
 import { createIntake } from './intake';
 import { createMessageMemory } from './message-memory';
 import { createWebhookMetrics } from './metrics';
+import { createSenders } from './senders';
 import { createWebhook } from './server';
-import { createSigningCertificates } from './signing-certificates';
-import { createSnsVerifier, MAX_AGE_MS } from './sns-verifier';
+import { MAX_AGE_MS } from './sns/verifier';
 
-const HELP = `Takes CloudWatch alarms from SNS and starts runbooks.
+const HELP = `Takes alarms and starts runbooks. Each sender with a credential has a route; docs/senders.md shows how to set it up.
 
-  POST /alarms/sns   for an SNS subscription over HTTPS
-  GET  /healthz      200 while it serves and Temporal answers
-  GET  /metrics      Prometheus
+  POST /alarms/sns           CloudWatch alarms by an SNS subscription over HTTPS
+  POST /alarms/eventbridge   CloudWatch alarms by an EventBridge API destination
+  POST /alarms/alertmanager  Alertmanager's webhook
+  POST /alarms/webhook       any tool that signs after Standard Webhooks
+  GET  /openapi.json         all of it as OpenAPI 3.1
+  GET  /healthz              200 while it serves and Temporal answers
+  GET  /metrics              Prometheus
 
-Environment: SNS_TOPIC_ARNS (required), SNS_SIGNING_HOST, SNS_CA_FILE, WEBHOOK_HOST, WEBHOOK_PORT,
-WEBHOOK_RATE_LIMIT_PER_MINUTE, WEBHOOK_TRUSTED_PROXIES, TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE, RUNBOOKS_DIR,
-AWS_ENDPOINT_URL and the AWS SDK's own variables for credentials, LOG_LEVEL.
+Environment, of which at least one sender's:
+  SNS_TOPIC_ARNS, SNS_SIGNING_HOST, SNS_CA_FILE
+  EVENTBRIDGE_API_KEYS, EVENTBRIDGE_REGIONS
+  ALERTMANAGER_TOKENS, ALERTMANAGER_URL, ALERTMANAGER_API_TOKEN, ALERTMANAGER_DIMENSIONS
+  STANDARD_WEBHOOKS_SECRETS
+and WEBHOOK_HOST, WEBHOOK_PORT, WEBHOOK_RATE_LIMIT_PER_MINUTE, WEBHOOK_TRUSTED_PROXIES, TEMPORAL_ADDRESS,
+TEMPORAL_NAMESPACE, RUNBOOKS_DIR, AWS_ENDPOINT_URL and the AWS SDK's own variables for credentials, LOG_LEVEL.
 `;
-const CERTIFICATE_TIMEOUT_MS = 3_000;
-const CERTIFICATE_MAX_BYTES = 16 * 1024;
 const REMEMBERED_MESSAGES = 100_000;
 const DRAIN_MS = 12_000;
 
-/** SDK clients, one set for each region that an allowed topic lies in. */
+/** SDK clients, one set for each region that an allowed topic or event lies in. */
 function clientsByRegion(config: WebhookConfig): (region: string) => AlarmClients {
   const clients = new Map<string, AlarmClients>();
   return (region) => {
@@ -47,29 +52,21 @@ async function main(): Promise<void> {
   const config = loadConfig(process.env);
   const logger = pino({ level: config.logLevel, name: 'webhook' });
   const metrics = createWebhookMetrics();
-  const ca = config.snsCaFile === undefined ? undefined : readFileSync(config.snsCaFile, 'utf8');
-  const certificates = createSigningCertificates({
-    fetch: (host, path) =>
-      httpsGet({
-        host,
-        path,
-        ...(ca !== undefined && { ca }),
-        timeoutMs: CERTIFICATE_TIMEOUT_MS,
-        maxBytes: CERTIFICATE_MAX_BYTES,
-      }),
-    onFetch: (result) => metrics.certificateFetch(result),
-  });
   const intake = createIntake({
     connection: connectionOptions(config.temporal, (path) => readFileSync(path)),
     namespace: config.temporal.namespace,
   });
-  const app = await createWebhook({
-    verifier: createSnsVerifier({ topics: config.topics, certificates }),
+  const senders = createSenders(config.senders, {
     alarms: createAlarmSource(clientsByRegion(config)),
     runbooks: [loadRunbook(config.runbooksFolder, 'quarantine')],
     startIntake: (input) => intake.start(input),
-    isTemporalReachable: () => intake.isReachable(),
     memory: createMessageMemory({ keepMs: 2 * MAX_AGE_MS, limit: REMEMBERED_MESSAGES }),
+    onFailure: (action, err) => logger.error({ err, action }, 'a delivery must come again'),
+    metrics,
+  });
+  const app = await createWebhook({
+    senders,
+    isTemporalReachable: () => intake.isReachable(),
     metrics,
     logger,
     rateLimitPerMinute: config.rateLimitPerMinute,

@@ -2,7 +2,8 @@ import { Counter, Histogram, Registry } from 'prom-client';
 
 export interface WebhookMetrics {
   registry: Registry;
-  request(code: string, seconds: number): void;
+  /** `sender` is none where no route was met. */
+  request(sender: string, code: string, seconds: number): void;
   certificateFetch(result: string): void;
 }
 
@@ -11,8 +12,8 @@ export function createWebhookMetrics(): WebhookMetrics {
   const registry = new Registry();
   const requests = new Counter({
     name: 'webhook_requests_total',
-    help: 'Requests by how they ended',
-    labelNames: ['code'],
+    help: 'Requests by sender and how they ended',
+    labelNames: ['sender', 'code'],
     registers: [registry],
   });
   const duration = new Histogram({
@@ -29,8 +30,8 @@ export function createWebhookMetrics(): WebhookMetrics {
   });
   return {
     registry,
-    request(code, seconds) {
-      requests.inc({ code });
+    request(sender, code, seconds) {
+      requests.inc({ sender, code });
       duration.observe(seconds);
     },
     certificateFetch: (result) => fetches.inc({ result }),

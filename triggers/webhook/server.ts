@@ -3,11 +3,21 @@ import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest }
 import type { Logger } from 'pino';
 
 import { asksForRetry, codeOfHttpError, RETRY_AFTER_S, STATUS_OF } from './answers';
-import type { AnswerCode } from './answers';
-import { createDeliveryHandler, type Delivery, type DeliveryDeps } from './delivery';
+import type { AnswerBody, AnswerCode } from './answers';
+import type { Delivery } from './delivery';
 import type { WebhookMetrics } from './metrics';
+import { describeApi } from './openapi';
+import type { Sender } from './sender';
 
-export interface WebhookDeps extends Omit<DeliveryDeps, 'onFailure'> {
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    sender?: Sender['name'];
+  }
+}
+
+export interface WebhookDeps {
+  /** A route each. */
+  senders: readonly Sender[];
   isTemporalReachable(): Promise<boolean>;
   metrics: WebhookMetrics;
   logger: Logger;
@@ -35,17 +45,9 @@ export async function createWebhook(deps: WebhookDeps): Promise<FastifyInstance>
   });
   drainOnClose(app);
   await app.register(rateLimit, { global: false, cache: MAX_SOURCES });
-  takeRawBodies(app);
+  takeRawBodies(app, deps.senders);
   answerErrors(app, deps);
-  const deliver = createDeliveryHandler({
-    ...deps,
-    onFailure: (action, err) => deps.logger.error({ err, action }, 'a delivery must come again'),
-  });
-  const limit = { max: deps.rateLimitPerMinute, timeWindow: 60_000 };
-  app.post('/alarms/sns', { config: { rateLimit: limit } }, async (request, reply) => {
-    const raw = request.body instanceof Uint8Array ? request.body : new Uint8Array();
-    return send(deps, request, reply, await deliver(raw));
-  });
+  for (const sender of deps.senders) addSender(app, deps, sender);
   addOperatorRoutes(app, deps);
   return app;
 }
@@ -63,14 +65,35 @@ function drainOnClose(app: FastifyInstance): void {
   });
 }
 
-/** SNS says `text/plain` and signs what it sent: no parser may touch the bytes before the verifier. */
-function takeRawBodies(app: FastifyInstance): void {
+/** Signatures are over bytes: no parser may touch them before the verifier. */
+function takeRawBodies(app: FastifyInstance, senders: readonly Sender[]): void {
   app.removeAllContentTypeParsers();
   app.addContentTypeParser(
-    ['text/plain', 'application/json'],
+    [...new Set(senders.flatMap(({ contentTypes }) => contentTypes))],
     { parseAs: 'buffer', bodyLimit: BODY_LIMIT },
     (_request, body, done) => done(null, body),
   );
+}
+
+/** The rate limit comes before credentials are compared, and both before the body is read. */
+function addSender(app: FastifyInstance, deps: WebhookDeps, sender: Sender): void {
+  const rateLimit = { max: deps.rateLimitPerMinute, timeWindow: 60_000 };
+  app.post(`/alarms/${sender.name}`, {
+    config: { rateLimit, sender: sender.name },
+    preParsing: async (request, reply) => {
+      const type = request.headers['content-type']?.split(';', 1)[0]?.trim().toLowerCase() ?? '';
+      const code = sender.contentTypes.includes(type)
+        ? (sender.refuse?.(request.headers) ?? null)
+        : 'unsupportedMediaType';
+      if (code === null) return;
+      // The rest of the body is not waited for.
+      await send(deps, request, reply.header('connection', 'close'), { code });
+    },
+    handler: async (request, reply) => {
+      const raw = request.body instanceof Uint8Array ? request.body : new Uint8Array();
+      return send(deps, request, reply, await sender.receive(raw, request.headers));
+    },
+  });
 }
 
 function answerErrors(app: FastifyInstance, deps: WebhookDeps): void {
@@ -89,15 +112,19 @@ function send(
   answer: Omit<Delivery, 'code'> & { code: AnswerCode },
 ): FastifyReply {
   const status = STATUS_OF[answer.code];
-  deps.metrics.request(answer.code, reply.elapsedTime / 1_000);
-  // Forged requests are counted, not written one by one; what was signed is worth a line.
+  const { sender = 'none' } = request.routeOptions.config;
+  deps.metrics.request(sender, answer.code, reply.elapsedTime / 1_000);
+  // Forged requests are counted, not written one by one; what was verified is worth a line.
   const level = answer.messageId === undefined ? 'debug' : 'info';
-  deps.logger[level]({ ...answer, source: request.ip }, 'delivery');
+  deps.logger[level]({ ...answer, sender, from: request.ip }, 'delivery');
   if (asksForRetry(status)) void reply.header('retry-after', RETRY_AFTER_S);
-  return reply.code(status).send({
-    code: answer.code,
-    ...(answer.detail !== undefined && { detail: answer.detail }),
-  });
+  const { code, detail, counts } = answer;
+  const body: AnswerBody = {
+    code,
+    ...(detail !== undefined && { detail }),
+    ...(counts !== undefined && { counts }),
+  };
+  return reply.code(status).send(body);
 }
 
 function addOperatorRoutes(app: FastifyInstance, deps: WebhookDeps): void {
@@ -105,6 +132,8 @@ function addOperatorRoutes(app: FastifyInstance, deps: WebhookDeps): void {
     const temporal = await deps.isTemporalReachable();
     return reply.code(temporal ? 200 : 503).send({ ok: temporal, temporal });
   });
+  const api = JSON.stringify(describeApi(deps.senders));
+  app.get('/openapi.json', (_request, reply) => reply.type('application/json').send(api));
   app.get('/metrics', async (_request, reply) => {
     const { registry } = deps.metrics;
     return reply.type(registry.contentType).send(await registry.metrics());

@@ -17,6 +17,8 @@ const ALARM: Alarm = {
 };
 const RULE: RouteRule = {
   alarm: 'iot-runbooks/RefusedPublishes/*',
+  sources: ['cloudwatch'],
+  verify: 'source',
   accounts: ['000000000000'],
   regions: ['eu-west-1'],
   subject: 'ThingName',
@@ -61,6 +63,8 @@ describe('routing an alarm', () => {
     ['the star would stand for nothing', { name: 'iot-runbooks/RefusedPublishes/' }],
     ['its account is another', { accountId: '111111111111' }],
     ['its region is another', { region: 'eu-west-2' }],
+    ['its source is another', { source: 'alertmanager' }],
+    ['it was not read again at its source', { unverified: true }],
     ['it has no dimension', { dimensions: {} }],
     ['its dimension is another', { dimensions: { thingName: 'pump-7' } }],
     [
@@ -74,7 +78,31 @@ describe('routing an alarm', () => {
     ['its thing is too long', { dimensions: { ThingName: 'a'.repeat(129) } }],
   ])('starts nothing where %s, and says why', (_case, change) => {
     const answer = routeAlarm({ ...ALARM, ...change }, [runbook(RULE)]);
-    expect(answer).toEqual({ none: expect.stringMatching(/^(the alarm|dimension|no runbook) /) });
+    expect(answer).toEqual({
+      none: expect.stringMatching(/^(the (alarm|route)|dimension|no runbook) /),
+    });
+  });
+
+  it('takes the word of a sender where the rule says so, and only from the sources it names', () => {
+    const rule: RouteRule = {
+      ...RULE,
+      sources: ['webhook'],
+      verify: 'sender',
+      accounts: 'any',
+      regions: 'any',
+    };
+    const told: Alarm = {
+      ...ALARM,
+      source: 'webhook',
+      accountId: '',
+      region: '',
+      unverified: true,
+    };
+    expect(routeAlarm(told, [runbook(rule)])).toEqual(ROUTED);
+    expect(routeAlarm({ ...told, source: 'alertmanager' }, [runbook(rule)])).toHaveProperty('none');
+    expect(routeAlarm(told, [runbook({ ...rule, accounts: [ALARM.accountId] })])).toHaveProperty(
+      'none',
+    );
   });
 
   it('starts nothing where no rule is configured', () => {

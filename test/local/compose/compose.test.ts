@@ -68,8 +68,8 @@ describe('the environment of each process', () => {
   });
 
   it('names the alarm topic that provisioning makes', () => {
-    const { topics } = loadWebhookConfig(service('webhook').environment);
-    expect(topics.map(({ arn }) => arn)).toEqual([
+    const { sns } = loadWebhookConfig(service('webhook').environment).senders;
+    expect(sns?.topics.map(({ arn }) => arn)).toEqual([
       `arn:aws:sns:eu-west-1:000000000000:${NAMES.alarmTopic}`,
     ]);
   });

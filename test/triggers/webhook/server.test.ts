@@ -279,7 +279,7 @@ describe('a request that is no delivery', () => {
   });
 
   it('beyond the limit of its source is refused with a time to wait; health is not limited', async () => {
-    const limited = await createTestWebhook(sns, 3);
+    const limited = await createTestWebhook(sns, { rateLimitPerMinute: 3 });
     try {
       const codes = [];
       for (let index = 0; index < 5; index += 1) codes.push((await limited.post(alarm())).body);
@@ -311,8 +311,8 @@ describe('what operators see', () => {
     await webhook.post('{}');
     await webhook.post('{}');
     const { text } = await webhook.get('/metrics');
-    expect(text).toContain('webhook_requests_total{code="started"} 1');
-    expect(text).toContain('webhook_requests_total{code="malformed"} 2');
+    expect(text).toContain('webhook_requests_total{sender="sns",code="started"} 1');
+    expect(text).toContain('webhook_requests_total{sender="sns",code="malformed"} 2');
     expect(text).toContain('webhook_request_duration_seconds_count 3');
   });
 });

@@ -1,7 +1,7 @@
 import { verify as verifySignature, type KeyObject } from 'node:crypto';
 
 import type { CertificateProblem, SigningCertificates } from './signing-certificates';
-import { parseSnsMessage, signedText, type SnsMessage } from './sns-message';
+import { parseSnsMessage, signedText, type SnsMessage } from './message';
 
 export interface AllowedTopic {
   arn: string;

@@ -1,8 +1,9 @@
 import { z } from 'zod';
 
-import type { Alarm } from '../../domain/alarm/types';
-import { mergeDimensions } from '../../domain/alarm/dimensions';
-import type { AllowedTopic } from './sns-verifier';
+import type { Alarm } from '../../../domain/alarm/types';
+import { mergeDimensions } from '../../../domain/alarm/dimensions';
+import { accountId, alarmArn, alarmName, alarmState } from '../cloudwatch';
+import type { AllowedTopic } from './verifier';
 
 /** CloudWatch writes `name` and `value` small in what it sends to SNS, and large in its API. */
 const dimension = z.union([
@@ -20,10 +21,10 @@ const metric = z.object({
 
 /** The part of CloudWatch's message that is used; the rest is read at CloudWatch itself. */
 const alarmMessage = z.object({
-  AlarmName: z.string().min(1).max(255),
-  AlarmArn: z.string().min(1).max(1600).optional(),
-  AWSAccountId: z.string().regex(/^\d{12}$/),
-  NewStateValue: z.enum(['ALARM', 'OK', 'INSUFFICIENT_DATA']),
+  AlarmName: alarmName,
+  AlarmArn: alarmArn.optional(),
+  AWSAccountId: accountId,
+  NewStateValue: alarmState,
   NewStateReason: z.string(),
   StateChangeTime: z.string().max(64),
   Trigger: z

@@ -2,14 +2,14 @@ import { createHash } from 'node:crypto';
 
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 
-import { httpsGet } from '../../../triggers/webhook/https-get';
-import { createSigningCertificates } from '../../../triggers/webhook/signing-certificates';
+import { httpsGet } from '../../../../triggers/webhook/sns/https-get';
+import { createSigningCertificates } from '../../../../triggers/webhook/sns/signing-certificates';
 import {
   createSnsVerifier,
   type SnsVerifier,
   type Verification,
-} from '../../../triggers/webhook/sns-verifier';
-import { createCertificate } from '../../support/certificates';
+} from '../../../../triggers/webhook/sns/verifier';
+import { createCertificate } from '../../../support/certificates';
 import {
   CERTIFICATE_PATH,
   signed,
@@ -17,7 +17,7 @@ import {
   TOPIC,
   type SnsFields,
   type TestSns,
-} from '../../support/sns';
+} from '../../../support/sns';
 
 const HOUR_MS = 3_600_000;
 let sns: TestSns;

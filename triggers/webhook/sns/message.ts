@@ -18,7 +18,7 @@ const confirmation = {
 const attribute = z.strictObject({ Type: z.string().max(256), Value: z.string() });
 
 /** https://docs.aws.amazon.com/sns/latest/dg/http-notification-json.html and the two pages beside it. */
-const snsMessage = z.discriminatedUnion('Type', [
+export const snsMessage = z.discriminatedUnion('Type', [
   z.strictObject({
     ...common,
     Type: z.literal('Notification'),
