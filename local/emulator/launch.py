@@ -54,6 +54,8 @@ PATCHES = (
     "sns_delivery",
     "metric_alarms",
     "presigned_upload",
+    "named_shadows",
+    "conditional_writes",
     "fleet_search",
     "fleet_aggregation",
     "subscription_index",
