@@ -3,7 +3,10 @@ import { z } from 'zod';
 import { DURATION_EXAMPLES, formatDuration, parseDuration } from './duration';
 import type { CollectLogsRunbook, CollectLogsSetting } from './evidence/collect-logs';
 import type { QuarantineSetting } from './quarantine/types';
-import type { QuarantineRunbook, RunbookName, Runbooks } from './runbook';
+import type { QuarantineRunbook, RunbookName, Runbooks, StagedOtaRunbook } from './runbook';
+import { checkGate, gateFields } from './rollout/gate.schema';
+import { STAGED_OTA_DURATIONS, STAGED_OTA_NUMBERS } from './rollout/types';
+import { wavesProblem } from './rollout/waves';
 
 const MAX_ROUTES = 100;
 const ALARM_SYSTEMS = ['cloudwatch', 'alertmanager', 'webhook'] as const;
@@ -97,7 +100,39 @@ const collectLogsRunbook = z
   })
   .transform((runbook): CollectLogsRunbook => ({ name: 'collectLogs', ...runbook }));
 
+const numberSetting = z
+  .strictObject({ default: z.int(), min: z.int().min(0), max: z.int() })
+  .refine((setting) => setting.min <= setting.default && setting.default <= setting.max, {
+    path: ['default'],
+    error: 'must be within min and max',
+  });
+
+const percent = z.int().min(0).max(100);
+
+const stagedOtaRunbook = z
+  .strictObject({
+    waves: z.array(z.union([z.number(), z.string().max(32)])).max(50),
+    settings: z.strictObject({
+      ...settingsOf(STAGED_OTA_DURATIONS, durationSetting),
+      ...settingsOf(STAGED_OTA_NUMBERS, numberSetting),
+    }),
+    onAbort: z.enum(['rollback', 'hold'], 'must be rollback or hold'),
+    approval: z.strictObject({ count: z.int().min(0), percent, approvers: z.int().min(1).max(5) }),
+    ...gateFields,
+  })
+  .superRefine((runbook, context) => {
+    const problem = wavesProblem(runbook.waves);
+    if (problem !== null) context.addIssue({ code: 'custom', path: ['waves'], message: problem });
+    checkGate(runbook, context);
+  })
+  .transform((runbook): StagedOtaRunbook => ({ name: 'stagedOta', ...runbook }));
+
+function settingsOf<K extends string, V>(names: readonly K[], schema: V): Record<K, V> {
+  return Object.fromEntries(names.map((name) => [name, schema])) as Record<K, V>;
+}
+
 export const RUNBOOK_SCHEMAS: { [Name in RunbookName]: z.ZodType<Runbooks[Name]> } = {
   quarantine: quarantineRunbook,
   collectLogs: collectLogsRunbook,
+  stagedOta: stagedOtaRunbook,
 };
