@@ -1,6 +1,10 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
 import { z } from 'zod';
 import { checkGate, gateFields } from '../../domain/rollout/gate.schema';
+import { loadRunbook } from '../../runbooks/load';
 
 const schema = z.strictObject(gateFields).superRefine(checkGate);
 
@@ -69,5 +73,20 @@ describe('the gate of a runbook', () => {
       'metrics.1.name: errors stands twice',
       'gate.1.name: errors stands twice',
     ]);
+  });
+
+  it('is checked with the YAML that is shipped', () => {
+    const shipped = resolve(__dirname, '../../runbooks');
+    expect(loadRunbook(shipped, 'stagedOta').gate.length).toBeGreaterThan(0);
+    const folder = mkdtempSync(join(tmpdir(), 'gate-'));
+    try {
+      const yaml = readFileSync(join(shipped, 'stagedOta.yaml'), 'utf8');
+      const misspelt = yaml.replace('when: cohort.significant', 'when: cohort.signifcant');
+      expect(misspelt).not.toBe(yaml);
+      writeFileSync(join(folder, 'stagedOta.yaml'), misspelt);
+      expect(() => loadRunbook(folder, 'stagedOta')).toThrow(/gate.*when: No such key: signifcant/);
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
   });
 });
