@@ -50,12 +50,15 @@ const RUNS: Record<string, ChaosRun> = {
     },
   },
   webhook: {
-    what: 'the webhook is sent forged, replayed, oversized and mistyped requests; --sample says how many (100,000)',
+    what: 'every sender of the webhook is forged, replayed, oversized and mistyped; --sample n: n requests (100,000), and a tenth of it by its OpenAPI document',
     run: async ({ sample, seed, log }) => {
       const result = await runWebhookChaos({ requests: sample ?? 100_000, seed: seed ?? 1, log });
       const { workflows, serverErrors, exits, strayConnections, repeatWorkflows } = result;
+      const { missing, undocumented, fuzzServerErrors } = result;
       const harmless = workflows + serverErrors + exits + strayConnections === 0;
-      const taken = result.validAccepted === result.validSent && repeatWorkflows === 1;
+      const promised = undocumented + fuzzServerErrors === 0;
+      const accepted = result.validAccepted === result.validSent && missing === 0;
+      const taken = accepted && promised && repeatWorkflows === 1;
       return { result: { ...result }, ok: harmless && taken && result.pinnedConnections > 0 };
     },
   },

@@ -27,7 +27,7 @@ export function seeded(seed: number): Random {
   };
 }
 
-const pick = <Item>(random: Random, items: readonly [Item, ...Item[]]): Item =>
+export const pick = <Item>(random: Random, items: readonly [Item, ...Item[]]): Item =>
   items[Math.floor(random() * items.length)] ?? items[0];
 
 /** A notification of an alarm that is truly in ALARM, signed. */

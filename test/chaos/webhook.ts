@@ -16,7 +16,16 @@ import { deviceAlarmName, NAMES } from '../../domain/names';
 import { startEmulator, type Emulator } from '../../local/stack/emulator';
 import { startTemporal } from '../../local/stack/temporal';
 import { startWebhookProcess, type WebhookProcess } from '../support/webhook-process';
-import { hostileRequest, seeded, UNTRUE, validMessage, type Signing } from './webhook-requests';
+import { SENDER_ENVIRONMENT } from '../support/senders';
+import { fuzzByDocument } from './webhook-fuzz';
+import { seeded, type Signing } from './webhook-requests';
+import {
+  expectedIntakes,
+  playAlertmanager,
+  runbooksWithToolRoute,
+  type Shot,
+} from './webhook-senders';
+import { REPEATED, repeatsOf, sampleThings, shotsOf } from './webhook-shots';
 
 export interface WebhookChaosOptions {
   requests: number;
@@ -37,7 +46,9 @@ export interface WebhookChaosResult {
   serverErrors: number;
   /** Ends of the webhook process before it was stopped. */
   exits: number;
-  /** Outbound connections other than to the pinned host, CloudWatch and Temporal. */
+  /** Intakes of valid samples that were not found. */
+  missing: number;
+  /** Outbound connections other than to the pinned host, CloudWatch, Alertmanager and Temporal. */
   strayConnections: number;
   /** Those to the pinned host: above 0, or nothing was recorded. */
   pinnedConnections: number;
@@ -46,12 +57,15 @@ export interface WebhookChaosResult {
   /** Deliveries of one alarm, each a message of its own, and the intakes they made. */
   repeats: number;
   repeatWorkflows: number;
+  /** Made from the OpenAPI document that is served; answers that it does not promise, and 5xx among them. */
+  fuzzed: number;
+  undocumented: number;
+  fuzzServerErrors: number;
 }
 
 const DEFAULT_IN_FLIGHT = 64;
-const VALID_SAMPLES = 20;
-const REPEATS = 1_000;
-const REPEATED = 'repeated';
+/** Of the number of requests. */
+const FUZZED_SHARE = 0.1;
 
 /** Floods a real webhook process, in front of a real Temporal server, with what it must refuse. */
 export async function runWebhookChaos(options: WebhookChaosOptions): Promise<WebhookChaosResult> {
@@ -59,6 +73,7 @@ export async function runWebhookChaos(options: WebhookChaosOptions): Promise<Web
   const connections = join(folder, 'connections');
   writeFileSync(connections, '');
   const emulator = await startEmulator({ dir: folder });
+  const alertmanager = await playAlertmanager();
   const ownTemporal = options.temporalAddress === undefined ? await startTemporal() : undefined;
   const temporalAddress = options.temporalAddress ?? ownTemporal?.address ?? '';
   try {
@@ -70,6 +85,9 @@ export async function runWebhookChaos(options: WebhookChaosOptions): Promise<Web
       topicArn: signing.topicArn,
       preload: [pathToFileURL(join(__dirname, 'record-connections.ts')).href],
       env: {
+        ...SENDER_ENVIRONMENT,
+        ALERTMANAGER_URL: alertmanager.url,
+        RUNBOOKS_DIR: runbooksWithToolRoute(folder),
         RECORD_CONNECTIONS_FILE: connections,
         WEBHOOK_RATE_LIMIT_PER_MINUTE: '100000000',
         LOG_LEVEL: 'error',
@@ -77,11 +95,26 @@ export async function runWebhookChaos(options: WebhookChaosOptions): Promise<Web
     });
     try {
       const flood = await sendAll(options, webhook, signing);
-      const allowed = [emulator.sns.signingHost, new URL(emulator.endpoint).host, temporalAddress];
+      const counted = await countWorkflows(temporalAddress, clients);
+      const { seed, log } = options;
+      const fuzz = await fuzzByDocument({
+        url: webhook.url,
+        signing,
+        requests: Math.ceil(options.requests * FUZZED_SHARE),
+        seed,
+        ...(log !== undefined && { log }),
+      });
+      const allowed = [
+        emulator.sns.signingHost,
+        new URL(emulator.endpoint).host,
+        temporalAddress,
+        alertmanager.host,
+      ];
       const made = readFileSync(connections, 'utf8').split('\n').filter(Boolean);
       return {
         ...flood,
-        ...(await countWorkflows(temporalAddress, clients)),
+        ...counted,
+        ...fuzz,
         exits: webhook.child.running() ? 0 : 1,
         strayConnections: made.filter((address) => !allowed.includes(address)).length,
         pinnedConnections: made.filter((address) => address === emulator.sns.signingHost).length,
@@ -90,13 +123,12 @@ export async function runWebhookChaos(options: WebhookChaosOptions): Promise<Web
       await webhook.child.stop();
     }
   } finally {
+    alertmanager.close();
     await ownTemporal?.stop();
     await emulator.stop();
     rmSync(folder, { recursive: true, force: true });
   }
 }
-
-const sampleThings = Array.from({ length: VALID_SAMPLES }, (_, index) => `sample-${index}`);
 
 /** The emulator's own key, so that every kind of message can be signed as SNS would; and alarms that are true. */
 async function readSigning(
@@ -137,12 +169,6 @@ async function raiseAlarm({ cloudwatch }: AwsClients, thing: string): Promise<vo
   );
 }
 
-interface Shot {
-  contentType: string;
-  body: string | Buffer;
-  valid: boolean;
-}
-
 type Flood = Pick<
   WebhookChaosResult,
   'requests' | 'hostile' | 'serverErrors' | 'validSent' | 'validAccepted' | 'repeats'
@@ -156,7 +182,7 @@ async function sendAll(
   const { inFlight = DEFAULT_IN_FLIGHT } = options;
   const agent = new Agent({ keepAlive: true, maxSockets: inFlight });
   const counts = { requests: 0, serverErrors: 0, validSent: 0, validAccepted: 0 };
-  const shots = shotsOf(options, signing);
+  const shots = shotsOf(options.requests, seeded(options.seed), signing);
   const worker = async (): Promise<void> => {
     for (const shot of shots) {
       const status = await post(agent, webhook.url, shot);
@@ -170,59 +196,19 @@ async function sendAll(
   };
   await Promise.all(Array.from({ length: inFlight }, worker));
   agent.destroy();
-  const repeats = Math.min(REPEATS, options.requests);
-  return { ...counts, hostile: counts.requests - counts.validSent, repeats };
-}
-
-/** Hostile requests with the valid samples, and the repeats of one alarm, spread among them. */
-function* shotsOf({ requests, seed }: WebhookChaosOptions, signing: Signing): Generator<Shot> {
-  const random = seeded(seed);
-  const plain = 'text/plain; charset=UTF-8';
-  const repeats = Math.min(REPEATS, requests);
-  const replayed = JSON.stringify(validMessage(signing, REPEATED));
-  const untrue = Object.values(UNTRUE);
-  let good = validMessage(signing, REPEATED);
-  yield { contentType: plain, body: replayed, valid: true };
-  for (let index = 0; index < requests; index += 1) {
-    if (index % 100 === 0)
-      good = validMessage(signing, sampleThings[index % VALID_SAMPLES] ?? REPEATED);
-    const sample = sampleThings[(index * VALID_SAMPLES) / requests];
-    if (sample !== undefined) {
-      yield {
-        contentType: plain,
-        body: JSON.stringify(validMessage(signing, sample)),
-        valid: true,
-      };
-    }
-    if (index < repeats - 1) {
-      yield {
-        contentType: plain,
-        body: JSON.stringify(validMessage(signing, REPEATED)),
-        valid: true,
-      };
-    }
-    const dice = random();
-    if (dice < 0.02) {
-      const message = untrue[index % untrue.length]?.(REPEATED);
-      const body = validMessage(signing, REPEATED, { Message: JSON.stringify(message) });
-      yield { contentType: plain, body: JSON.stringify(body), valid: false };
-    } else if (dice < 0.05) {
-      yield { contentType: plain, body: replayed, valid: false };
-    } else {
-      yield { ...hostileRequest(random, good, signing), valid: false };
-    }
-  }
+  const hostile = counts.requests - counts.validSent;
+  return { ...counts, hostile, repeats: repeatsOf(options.requests) };
 }
 
 /** The status; 0 where the server cut the connection off, as it may for what is too large. */
-function post(agent: Agent, url: string, { contentType, body }: Shot): Promise<number> {
+function post(agent: Agent, url: string, { path, headers, body }: Shot): Promise<number> {
   return new Promise((resolve) => {
     const call = request(
-      `${url}/alarms/sns`,
+      `${url}${path}`,
       {
         agent,
         method: 'POST',
-        headers: { 'content-type': contentType, 'content-length': Buffer.byteLength(body) },
+        headers: { ...headers, 'content-length': Buffer.byteLength(body) },
       },
       (response) => {
         response.resume();
@@ -238,13 +224,13 @@ function post(agent: Agent, url: string, { contentType, body }: Shot): Promise<n
 async function countWorkflows(
   address: string,
   clients: AwsClients,
-): Promise<Pick<WebhookChaosResult, 'workflows' | 'repeatWorkflows'>> {
+): Promise<Pick<WebhookChaosResult, 'workflows' | 'missing' | 'repeatWorkflows'>> {
   const alarms = createAlarmSource(() => clients);
   const idOf = async (thing: string): Promise<string> => {
     const alarm = await alarms.readAlarm(deviceAlarmName('RefusedPublishes', thing), 'eu-west-1');
     return alarm === null ? '' : alarmIntakeId(alarm);
   };
-  const expected = new Set(await Promise.all(sampleThings.map(idOf)));
+  const expected = new Set([...(await Promise.all(sampleThings.map(idOf))), ...expectedIntakes()]);
   const repeated = await idOf(REPEATED);
   const connection = await Connection.connect({ address });
   try {
@@ -254,7 +240,7 @@ async function countWorkflows(
       if (run.workflowId === repeated) repeatWorkflows += 1;
       else if (!expected.delete(run.workflowId)) workflows += 1;
     }
-    return { workflows, repeatWorkflows };
+    return { workflows, missing: expected.size, repeatWorkflows };
   } finally {
     await connection.close();
   }

@@ -9,7 +9,7 @@ export const alarmName = z
   .string()
   .min(1)
   .max(255)
-  .regex(/^\P{Cc}+$/u);
+  .regex(/^[ -~\u00a0-\uffff]+$/);
 export const alarmArn = z.string().min(1).max(1600);
 export const accountId = z.string().regex(/^\d{12}$/);
 export const alarmState = z.enum(['ALARM', 'OK', 'INSUFFICIENT_DATA']);

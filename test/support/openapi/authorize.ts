@@ -35,7 +35,12 @@ function signBody(value: unknown, sns: { key: KeyObject; url: string; topicArn: 
     ...('TopicArn' in fields && { TopicArn: sns.topicArn }),
     ...('Timestamp' in fields && { Timestamp: new Date().toISOString() }),
   };
-  return signed(fresh, sns);
+  try {
+    return signed(fresh, sns);
+  } catch {
+    // An object without a text, where one is to be signed.
+    return fresh;
+  }
 }
 
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;

@@ -16,6 +16,7 @@ import { deviceAlarmName, NAMES } from '../../../domain/names';
 import { TASK_QUEUES } from '../../../domain/temporal';
 import { startEmulator, type Emulator } from '../../../local/stack/emulator';
 import { createIntake } from '../../../triggers/webhook/intake';
+import { alarmEvent, eventBridgeHeaders, SENDER_ENVIRONMENT } from '../../support/senders';
 import { temporalAddress } from '../../support/temporal';
 import { startWebhookProcess, type WebhookProcess } from '../../support/webhook-process';
 import { alarmOf } from './harness';
@@ -38,7 +39,12 @@ beforeAll(async () => {
   );
   topicArn = made.TopicArn ?? '';
   const address = await temporalAddress();
-  webhook = await startWebhookProcess({ emulator, temporalAddress: address, topicArn });
+  webhook = await startWebhookProcess({
+    emulator,
+    temporalAddress: address,
+    topicArn,
+    env: SENDER_ENVIRONMENT,
+  });
   connection = await Connection.connect({ address });
   temporal = new Client({ connection });
 }, 120_000);
@@ -134,6 +140,16 @@ describe('a real alarm', () => {
         route: { runbook: 'quarantine', thing, severity: 'high' },
       },
     });
+  });
+
+  it('told by EventBridge too is the same intake', async () => {
+    const answer = await fetch(`${webhook.url}/alarms/eventbridge`, {
+      method: 'POST',
+      headers: eventBridgeHeaders(),
+      body: JSON.stringify(alarmEvent(thing)),
+    });
+    expect([answer.status, await answer.json()]).toEqual([200, { code: 'duplicate' }]);
+    expect(await intakes()).toHaveLength(1);
   });
 });
 

@@ -23,7 +23,7 @@ import { TOPIC, type TestSns } from '../../support/sns';
 const setting = { defaultMs: 1, minMs: 1, maxMs: 1 };
 const everywhere = { accounts: 'any', regions: 'any', subject: 'ThingName' } as const;
 /** The routes that docs/senders.md shows. */
-const ROUTES: RouteRule[] = [
+export const ROUTES: RouteRule[] = [
   {
     ...everywhere,
     alarm: 'iot-runbooks/RefusedPublishes/*',

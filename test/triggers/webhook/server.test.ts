@@ -184,6 +184,17 @@ describe('a subscription confirmation', () => {
     });
   });
 
+  it.each(['\ud800', 'a b', '\u0000', ''])(
+    'with a token that the API could not take is malformed: %j',
+    async (Token) => {
+      const message = sns.confirmation('SubscriptionConfirmation', { Token });
+      expect(await webhook.post(message)).toMatchObject({
+        status: 400,
+        body: { code: 'malformed' },
+      });
+    },
+  );
+
   it('is asked for again while AWS is unreachable', async () => {
     webhook.source.confirmSubscription = () => Promise.reject(new Error('down'));
     expect(await webhook.post(sns.confirmation('SubscriptionConfirmation'))).toMatchObject({

@@ -12,7 +12,8 @@ const common = {
 };
 const confirmation = {
   ...common,
-  Token: z.string().min(1).max(2048),
+  // AWS's are hexadecimal; what its API can't take would look like an outage.
+  Token: z.string().regex(/^[\w.:=+/-]{1,2048}$/),
   SubscribeURL: z.string().min(1).max(4096),
 };
 const attribute = z.strictObject({ Type: z.string().max(256), Value: z.string() });
