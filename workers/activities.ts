@@ -16,6 +16,7 @@ import { NAMES, recordsBucket } from '../domain/names';
 import { placeOf } from '../domain/policy/place';
 import { loadRunbook } from '../runbooks/load';
 import type { WorkerConfig } from './config';
+import { rolloutActivities, rolloutDeps } from './rollout';
 import type { RunFinder } from './runbook-starter';
 
 /** Wires every activity to AWS, by the queue it belongs on. */
@@ -42,9 +43,12 @@ export function wireActivities(
     now,
   };
   const quarantine = createQuarantineActivities(deps);
+  const rollout = rolloutActivities(rolloutDeps(config, aws, deps));
   return {
     ...quarantine,
+    runbooks: { ...quarantine.runbooks, ...rollout.runbooks },
+    rollout: rollout.rollout,
     contain: { ...quarantine.contain, ...createReconcileActivities({ ...deps, ...runs }) },
-    read: { ...quarantine.read, ...createIntakeActivities(runs) },
+    read: { ...quarantine.read, ...rollout.read, ...createIntakeActivities(runs) },
   };
 }

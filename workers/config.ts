@@ -23,10 +23,23 @@ export interface WorkerConfig {
   guardTable: string;
   runbooksFolder: string;
   approversFile: string;
+  /** The release repository that rollouts go by, and the root that devices are shipped with; absent: no rollouts. */
+  releases?: { from: ReleasePlace; rootFile: string };
   /** `host:port` for Prometheus; absent: none. */
   metricsAddress?: string;
   logLevel: 'DEBUG' | 'INFO' | 'WARN' | 'ERROR';
 }
+
+export type ReleasePlace = { url: string } | { bucket: string; prefix: string };
+
+const S3_PLACE = /^s3:\/\/([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:\/(.*?))?\/?$/;
+const releasePlace = z.string().transform((text, context): ReleasePlace => {
+  const [, bucket, prefix = ''] = S3_PLACE.exec(text) ?? [];
+  if (bucket !== undefined) return { bucket, prefix };
+  if (httpUrl.safeParse(text).success) return { url: text };
+  context.addIssue({ code: 'custom', message: 'must be an http(s) URL or s3://bucket/prefix' });
+  return z.NEVER;
+});
 
 const QUEUES = Object.values(TASK_QUEUES);
 
@@ -49,6 +62,8 @@ const variables = z
       .string()
       .min(1)
       .default(join(homedir(), '.config', 'iot-runbooks', 'approvers.json')),
+    RELEASES_FROM: releasePlace.optional(),
+    RELEASES_ROOT: z.string().min(1).optional(),
     METRICS_ADDRESS: hostAndPort.optional(),
     LOG_LEVEL: logLevel,
   })
@@ -57,6 +72,11 @@ const variables = z
     error:
       'must be https:// and what `aws iot describe-endpoint --endpoint-type iot:Data-ATS` prints',
     // Also beside other wrong variables: one start must name them all.
+    when: () => true,
+  })
+  .refine((env) => (env.RELEASES_FROM === undefined) === (env.RELEASES_ROOT === undefined), {
+    path: ['RELEASES_FROM'],
+    error: 'and RELEASES_ROOT must be given together',
     when: () => true,
   });
 
@@ -75,6 +95,10 @@ export function loadConfig(env: NodeJS.ProcessEnv): WorkerConfig {
     guardTable: set.GUARD_TABLE,
     runbooksFolder: set.RUNBOOKS_DIR,
     approversFile: set.APPROVERS_FILE,
+    ...(set.RELEASES_FROM !== undefined &&
+      set.RELEASES_ROOT !== undefined && {
+        releases: { from: set.RELEASES_FROM, rootFile: set.RELEASES_ROOT },
+      }),
     ...(set.METRICS_ADDRESS !== undefined && { metricsAddress: set.METRICS_ADDRESS }),
     logLevel: set.LOG_LEVEL.toUpperCase() as WorkerConfig['logLevel'],
   };

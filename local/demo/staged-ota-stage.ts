@@ -85,7 +85,7 @@ export async function setTheOtaStage(options: OtaStageOptions): Promise<OtaStage
         awsEndpoint: proxy.endpoint,
         withoutWebhook: true,
         workerEnv: {
-          RELEASES_URL: new URL(server.metadataUrl).origin,
+          RELEASES_FROM: new URL(server.metadataUrl).origin,
           RELEASES_ROOT: publisher.rootFile,
         },
       }),

@@ -1,4 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
+import { TASK_QUEUES } from '../../domain/temporal';
 import { loadConfig } from '../../workers/config';
 
 const GOOD = {
@@ -21,9 +22,36 @@ describe("the worker's configuration", () => {
   it('works on every queue of the local Temporal server unless told otherwise', () => {
     expect(loadConfig(GOOD)).toMatchObject({
       temporal: { address: '127.0.0.1:7233', namespace: 'default' },
-      queues: ['runbooks', 'read', 'contain', 'watch', 'ship'],
+      queues: Object.values(TASK_QUEUES),
       logLevel: 'INFO',
     });
+  });
+
+  it.each([
+    ['https://releases.example/fleet', { url: 'https://releases.example/fleet' }],
+    ['s3://releases/fleet/a/', { bucket: 'releases', prefix: 'fleet/a' }],
+    ['s3://releases', { bucket: 'releases', prefix: '' }],
+  ])('takes releases from %s', (RELEASES_FROM, from) => {
+    const releases = { from, rootFile: '/etc/fleet/root.json' };
+    const env = { ...GOOD, RELEASES_FROM, RELEASES_ROOT: releases.rootFile };
+    expect(loadConfig(env).releases).toEqual(releases);
+    expect(loadConfig(GOOD).releases).toBeUndefined();
+  });
+
+  it.each([
+    [
+      { RELEASES_FROM: 'https://releases.example' },
+      'RELEASES_FROM and RELEASES_ROOT must be given',
+    ],
+    [{ RELEASES_ROOT: 'root.json' }, 'RELEASES_FROM and RELEASES_ROOT must be given together'],
+    [
+      { RELEASES_FROM: '/srv/releases', RELEASES_ROOT: 'root.json' },
+      'must be an http(s) URL or s3',
+    ],
+    [{ RELEASES_FROM: 's3://', RELEASES_ROOT: 'root.json' }, 'must be an http(s) URL or s3'],
+    [{ RELEASES_FROM: 'file:///srv', RELEASES_ROOT: 'root.json' }, 'must be an http(s) URL or s3'],
+  ])('refuses releases of %j', (env, problem) => {
+    expect(problemOf({ ...GOOD, ...env })).toContain(problem);
   });
 
   it('takes what is set', () => {
