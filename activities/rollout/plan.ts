@@ -14,6 +14,7 @@ import type {
   RolloutSettings,
 } from '../../domain/rollout/types';
 import { waveSizes } from '../../domain/rollout/waves';
+import { approversNeeded } from './approval';
 import type { RolloutDeps } from './deps';
 import { invalidInput } from './invalid-input';
 import { rolloutPrefix } from './job-record';
@@ -154,10 +155,8 @@ async function summarise(deps: RolloutDeps, ref: RolloutRef): Promise<PlanSummar
   const { waves, settings, excluded } = plan;
   const devices = sum(waves.map(({ size }) => size));
   const selected = devices + sum(Object.values(excluded).map(({ count }) => count));
-  const { approval } = settings;
   const stuck = withoutRevert(plan);
   const onlyForward = plan.release.raisesEpoch || stuck > 0;
-  const above = Math.max(approval.count, Math.floor((fleetSize * approval.percent) / 100));
   return {
     ref,
     contentHash: contentHash(plan),
@@ -166,7 +165,7 @@ async function summarise(deps: RolloutDeps, ref: RolloutRef): Promise<PlanSummar
     excluded: counts(excluded),
     routes: routesOf(plan),
     findings: findingsOf(plan, stuck, quotas.source),
-    approversNeeded: devices > above || onlyForward ? approval.approvers : 0,
+    approversNeeded: approversNeeded(plan, fleetSize),
     worstCaseAtRisk: worstCaseAtRisk(waves, settings),
     ...estimate(waves, settings, selected, quotas),
     quotas: quotas.source,
