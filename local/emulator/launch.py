@@ -59,6 +59,7 @@ PATCHES = (
     "fleet_search",
     "fleet_aggregation",
     "subscription_index",
+    "execution_index",
 )
 
 
