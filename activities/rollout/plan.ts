@@ -149,7 +149,7 @@ async function baselineOf({ index }: RolloutDeps, routes: RolloutPlan['routes'])
   return baseline;
 }
 
-async function summarise(deps: RolloutDeps, ref: RolloutRef): Promise<PlanSummary> {
+export async function summarise(deps: RolloutDeps, ref: RolloutRef): Promise<PlanSummary> {
   const plan = await readPlan(deps.store, ref);
   const [{ fleetSize }, quotas] = await Promise.all([deps.guard.status(), deps.quotas()]);
   const { waves, settings, excluded } = plan;
