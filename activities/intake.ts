@@ -31,7 +31,7 @@ export function createIntakeActivities(deps: IntakeDeps) {
           workflowId: quarantineId(route.thing),
           input: {
             thing: route.thing,
-            reason: `alarm ${alarm.name}: ${alarm.reason}`.slice(0, 512),
+            reason: `${nameOf(alarm)}: ${alarm.reason}`.slice(0, 512),
             severity: route.severity,
             alarm,
           },
@@ -44,3 +44,7 @@ export function createIntakeActivities(deps: IntakeDeps) {
     },
   };
 }
+
+/** Who decides about the device must know that only the sender of the alarm vouches for it. */
+const nameOf = ({ name, source, unverified }: Alarm): string =>
+  unverified === true ? `unverified alarm ${name} of ${source}` : `alarm ${name}`;
