@@ -12,41 +12,13 @@ import { createScopedAlarms } from '../activities/aws/scoped-alarms';
 import { createWaveGroups } from '../activities/aws/wave-groups';
 import type { QuarantineDeps } from '../activities/quarantine/deps';
 import { createReleaseList } from '../activities/release/list';
-import { toFailure } from '../activities/failure';
 import type { ReleaseList, RolloutDeps } from '../activities/rollout/deps';
-import { planRollout, type PlanRequest } from '../activities/rollout/plan';
-import { resolveRollout } from '../activities/rollout/resolve';
-import { heartbeating } from '../activities/watch';
 import { NAMES, recordsBucket } from '../domain/names';
 import { topicArn } from '../domain/provision/desired';
 import { loadRunbook } from '../runbooks/load';
 import type { WorkerConfig } from './config';
 
 type Shared = Pick<QuarantineDeps, 'guard' | 'place' | 'now'>;
-
-/** A rollout's activities by the queue of their power. */
-export const rolloutActivities = (deps: RolloutDeps) => ({
-  runbooks: {
-    resolveRollout: (request: { input: unknown; workflowId: string }) =>
-      attempt('resolve', () => resolveRollout(deps, request)),
-  },
-  read: {
-    planRollout: (request: PlanRequest) =>
-      attempt('plan', () => heartbeating(() => planRollout(deps, request))),
-  },
-  rollout: {
-    page: (message: { id: string; subject: string; text: string }) =>
-      attempt('page', () => deps.pager.page(message)),
-  },
-});
-
-async function attempt<T>(what: string, work: () => Promise<T>): Promise<T> {
-  try {
-    return await work();
-  } catch (err) {
-    throw toFailure(what, err);
-  }
-}
 
 /** What a rollout's activities need of AWS, of the release repository and of the guard that all runbooks share. */
 export function rolloutDeps(
