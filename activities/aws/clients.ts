@@ -48,6 +48,11 @@ export function createAwsClients(config: AwsConfig) {
     sns: new SNSClient(shared),
     sqs: new SQSClient({ ...shared, requestHandler: LONG_POLL_TIMEOUTS }),
     iam: new IAMClient(shared),
-    quotas: new ServiceQuotasClient(shared),
+    // What does not answer at once has a value that stands in.
+    quotas: new ServiceQuotasClient({
+      ...shared,
+      requestHandler: { ...TIMEOUTS, requestTimeout: 1_500 },
+      maxAttempts: 1,
+    }),
   };
 }
