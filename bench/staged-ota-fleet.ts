@@ -39,9 +39,9 @@ const GROUPS = [5, 20, 100, 75];
 const MOST_TARGETS = 100;
 const APPROVERS = ['ada', 'bo'];
 const FAST: StagedOtaInput['settings'] = {
-  soak: '0s',
-  lookEvery: '250ms',
-  measureEvery: '1s',
+  soak: '0 seconds',
+  lookEvery: '250 milliseconds',
+  measureEvery: '1 second',
   inFlight: DEVICES,
 };
 

@@ -26,12 +26,12 @@ const CONFIRM_MS = 3_000;
 const CONNECT_WITHIN_MS = 10_000;
 /** Minutes where a fleet would take hours. */
 const SETTINGS: StagedOtaInput['settings'] = {
-  soak: '20s',
-  lookEvery: '500ms',
-  measureEvery: '1s',
-  queuedFor: '60s',
-  inProgressFor: '60s',
-  settleWithin: '60s',
+  soak: '20 seconds',
+  lookEvery: '500 milliseconds',
+  measureEvery: '1 second',
+  queuedFor: '1 minute',
+  inProgressFor: '1 minute',
+  settleWithin: '1 minute',
   inFlight: 40,
 };
 
