@@ -14,8 +14,9 @@ import type { Paces } from './pace';
 
 /** What AWS Jobs tell of one device over all jobs of a rollout that named it. */
 export interface Asked {
-  /** Of its last job. */
+  /** Of the last job that it began, if it began any. */
   target: string;
+  /** In its last job. */
   status: string | null;
   /** It began, or ended by its own word: it may run something else now. */
   began: boolean;
@@ -60,15 +61,16 @@ export async function readAsked(
   return asked;
 }
 
-const add = (
+function add(
   before: Asked | undefined,
   { target }: JobRecord,
   execution: ListedExecution | undefined,
-): Asked => ({
-  target,
-  status: execution?.status ?? null,
-  began: before?.began === true || (execution !== undefined && hasBegun(execution)),
-});
+): Asked {
+  const status = execution?.status ?? null;
+  const began = execution !== undefined && hasBegun(execution);
+  if (!began && before?.began === true) return { ...before, status };
+  return { target, status, began };
+}
 
 const hasBegun = ({ status, startedAt }: ListedExecution): boolean =>
   startedAt !== null ||
