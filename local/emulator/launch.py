@@ -63,6 +63,13 @@ PATCHES = (
 )
 
 
+def name_missing_services() -> None:
+    """MiniStack would read all of botocore's models to learn the name of one service, and answer nobody for seconds."""
+    from ministack.core import router
+
+    router._KNOWN_AWS_SERVICE_NAMES = frozenset({"servicequotas"})
+
+
 def main() -> None:
     try:
         settings = read_settings(os.environ)
@@ -73,6 +80,7 @@ def main() -> None:
         raise SystemExit(f"emulator: {error}") from None
     settings.directory.mkdir(parents=True, exist_ok=True)
     configure_ministack(settings)
+    name_missing_services()
     starters = _apply_patches(settings)
     if settings.exit_with_stdin:
         threading.Thread(target=_exit_with_stdin, daemon=True).start()
