@@ -12,11 +12,12 @@ import { createIntakeActivities, type IntakeDeps } from '../activities/intake';
 import type { QuarantineDeps } from '../activities/quarantine/deps';
 import { createReconcileActivities } from '../activities/reconcile';
 import { createQuarantineActivities } from '../activities/quarantine';
+import { createRolloutActivities } from '../activities/rollout';
 import { NAMES, recordsBucket } from '../domain/names';
 import { placeOf } from '../domain/policy/place';
 import { loadRunbook } from '../runbooks/load';
 import type { WorkerConfig } from './config';
-import { rolloutActivities, rolloutDeps } from './rollout';
+import { rolloutDeps } from './rollout';
 import type { RunFinder } from './runbook-starter';
 
 /** Wires every activity to AWS, by the queue it belongs on. */
@@ -43,7 +44,7 @@ export function wireActivities(
     now,
   };
   const quarantine = createQuarantineActivities(deps);
-  const rollout = rolloutActivities(rolloutDeps(config, aws, deps));
+  const rollout = createRolloutActivities(rolloutDeps(config, aws, deps));
   return {
     ...quarantine,
     runbooks: { ...quarantine.runbooks, ...rollout.runbooks },
