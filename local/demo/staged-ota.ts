@@ -1,6 +1,7 @@
 import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { WorkflowHandle } from '@temporalio/client';
+import { countByOperation } from '../../bench/figures';
 import { stagedOtaId } from '../../domain/ids';
 import type { StagedOtaInput, StagedOtaResult } from '../../domain/rollout/types';
 import { TASK_QUEUES, WORKFLOWS } from '../../domain/temporal';
@@ -111,6 +112,8 @@ async function play(stage: Play) {
   proxy.reset();
   const result = await rollOut(stage);
   const awsCalls = proxy.calls().length;
+  const byOperation = Object.entries(countByOperation(proxy.calls()));
+  timeline.tell(`AWS calls: ${byOperation.map(([name, count]) => `${count} ${name}`).join(', ')}`);
   timeline.tell(`${result.outcome}: ${result.summary}`);
   const proof = await proveByDevices({
     ...stage,
