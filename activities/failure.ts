@@ -11,6 +11,9 @@ const PERMANENT = new Set([
   'UnreadableRecordError',
 ]);
 
+export const isPermanent = (err: unknown): boolean =>
+  err instanceof Error && PERMANENT.has(err.name);
+
 /** Names the AWS error as the failure type; only errors a retry cannot cure are non-retryable. */
 export function toFailure(action: string, err: unknown): ApplicationFailure {
   if (err instanceof ApplicationFailure) return err;
@@ -18,7 +21,7 @@ export function toFailure(action: string, err: unknown): ApplicationFailure {
   return ApplicationFailure.create({
     message: `${action}: ${cause.message}`,
     type: cause.name,
-    nonRetryable: PERMANENT.has(cause.name),
+    nonRetryable: isPermanent(cause),
     cause,
   });
 }

@@ -6,6 +6,7 @@ import { createIotJobs } from '../activities/aws/iot-jobs';
 import { createIotLogging } from '../activities/aws/iot-logging';
 import { createIotRegistry } from '../activities/aws/iot-registry';
 import { createProbeTable } from '../activities/aws/probe-table';
+import { createEvidenceActivities } from '../activities/evidence';
 import { approverKeysFromFile } from '../activities/guard/approver-keys';
 import { createGuard } from '../activities/guard/guard';
 import { createIntakeActivities, type IntakeDeps } from '../activities/intake';
@@ -17,6 +18,7 @@ import { NAMES, recordsBucket } from '../domain/names';
 import { placeOf } from '../domain/policy/place';
 import { loadRunbook } from '../runbooks/load';
 import type { WorkerConfig } from './config';
+import { evidenceDeps } from './evidence';
 import { rolloutDeps } from './rollout';
 import type { RunFinder } from './runbook-starter';
 
@@ -45,9 +47,12 @@ export function wireActivities(
   };
   const quarantine = createQuarantineActivities(deps);
   const rollout = createRolloutActivities(rolloutDeps(config, aws, deps));
+  const evidence = createEvidenceActivities(evidenceDeps(config, aws, deps));
   return {
-    ...quarantine,
-    runbooks: { ...quarantine.runbooks, ...rollout.runbooks },
+    evidence: evidence.evidence,
+    runbooks: { ...quarantine.runbooks, ...rollout.runbooks, ...evidence.runbooks },
+    ship: { ...quarantine.ship, ...evidence.ship },
+    watch: { ...quarantine.watch, ...evidence.watch },
     rollout: rollout.rollout,
     contain: { ...quarantine.contain, ...createReconcileActivities({ ...deps, ...runs }) },
     read: { ...quarantine.read, ...rollout.read, ...createIntakeActivities(runs) },

@@ -4,7 +4,7 @@ import { Client, Connection } from '@temporalio/client';
 import { DefaultLogger, NativeConnection, Runtime, Worker } from '@temporalio/worker';
 import { createAwsClients } from '../activities/aws/clients';
 import { connectionOptions } from '../domain/environment';
-import { TASK_QUEUES } from '../domain/temporal';
+import { TASK_QUEUES, type TaskQueue } from '../domain/temporal';
 import { wireActivities } from './activities';
 import { workflowBundle } from './bundle';
 import { loadConfig, type WorkerConfig } from './config';
@@ -14,6 +14,8 @@ const ROOT = join(__dirname, '..');
 const GRACE = '5 seconds';
 /** A workflow whose worker died waits this long before another takes it over; the SDK's default is 10 seconds. */
 const STICKY = '1 second';
+/** Where the SDK's default of 100 does not fit: watches only wait, and evidence takes memory and calls. */
+const AT_ONCE: Partial<Record<TaskQueue, number>> = { watch: 1_000, evidence: 8 };
 
 const USAGE = `Runs the runbooks' workflows and activities.
 
@@ -71,6 +73,7 @@ async function createWorkers(
         taskQueue,
         activities: activities[taskQueue],
         shutdownGraceTime: GRACE,
+        maxConcurrentActivityTaskExecutions: AT_ONCE[taskQueue] ?? 100,
         // A watch learns of its cancellation by heartbeat, and a release waits for that.
         maxHeartbeatThrottleInterval: '500 milliseconds',
         stickyQueueScheduleToStartTimeout: STICKY,

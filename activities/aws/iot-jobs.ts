@@ -4,6 +4,7 @@ import {
   DescribeJobExecutionCommand,
   GetJobDocumentCommand,
   paginateListJobExecutionsForThing,
+  type CreateJobCommandInput,
   type IoTClient,
 } from '@aws-sdk/client-iot';
 import { isAwsError } from '../failure';
@@ -18,6 +19,9 @@ export const isTerminal = (status: string): boolean =>
 
 export type IotJobs = ReturnType<typeof createIotJobs>;
 
+/** What a job may have beside its document. */
+export type JobOptions = Pick<CreateJobCommandInput, 'presignedUrlConfig' | 'timeoutConfig'>;
+
 /**
  * Creates a SNAPSHOT job. Safe to retry: the caller picks `jobId`, so "already exists" with an equal document is our own
  * earlier attempt. With another document it is somebody else's job and fails.
@@ -25,11 +29,18 @@ export type IotJobs = ReturnType<typeof createIotJobs>;
 export async function createJob(
   iot: IoTClient,
   { jobId, targets, document }: { jobId: string; targets: string[]; document: object },
+  options: JobOptions = {},
 ): Promise<void> {
   const text = JSON.stringify(document);
   try {
     await iot.send(
-      new CreateJobCommand({ jobId, targets, document: text, targetSelection: 'SNAPSHOT' }),
+      new CreateJobCommand({
+        ...options,
+        jobId,
+        targets,
+        document: text,
+        targetSelection: 'SNAPSHOT',
+      }),
     );
   } catch (err) {
     if (!isAwsError(err, 'ResourceAlreadyExistsException')) throw err;
@@ -41,8 +52,12 @@ export async function createJob(
 /** AWS IoT Jobs for one thing at a time. */
 export function createIotJobs(iot: IoTClient) {
   return {
-    create: (jobId: string, thingArn: string, document: object): Promise<void> =>
-      createJob(iot, { jobId, targets: [thingArn], document }),
+    create: (
+      jobId: string,
+      thingArn: string,
+      document: object,
+      options?: JobOptions,
+    ): Promise<void> => createJob(iot, { jobId, targets: [thingArn], document }, options),
     async execution(jobId: string, thing: string): Promise<JobExecution | null> {
       try {
         const { execution } = await iot.send(

@@ -1,5 +1,5 @@
 import type { JobDocument } from '../../domain/device-protocol/job-document';
-import { QUARANTINE_JOB_PREFIX } from '../../domain/ids';
+import { LOGS_JOB_PREFIX, QUARANTINE_JOB_PREFIX } from '../../domain/ids';
 import { thingArn, type ContainmentDeps } from './deps';
 
 export interface SendJobInput {
@@ -14,11 +14,16 @@ export async function sendJob(deps: ContainmentDeps, input: SendJobInput): Promi
 }
 
 /**
- * Cancels every execution of the thing but the quarantine's own, IN_PROGRESS included, and returns their job ids.
- * Safe to retry: an execution that is cancelled already is no longer pending.
+ * Cancels every execution of the thing, IN_PROGRESS included, and returns their job ids; but for the quarantine's own and
+ * those that collect evidence, which a contained device may still give. Safe to retry: an execution that is cancelled
+ * already is no longer pending.
  */
 export const cancelOtherJobs = (deps: ContainmentDeps, thing: string): Promise<string[]> =>
-  cancelJobs(deps, thing, (jobId) => !jobId.startsWith(QUARANTINE_JOB_PREFIX));
+  cancelJobs(
+    deps,
+    thing,
+    (jobId) => !jobId.startsWith(QUARANTINE_JOB_PREFIX) && !jobId.startsWith(LOGS_JOB_PREFIX),
+  );
 
 /** A device that was offline must not find a `contain` or a probe once it is given back; `but` is the job that gives it back. */
 export const cancelQuarantineJobs = (

@@ -15,9 +15,7 @@ import { INCIDENT } from './keys';
 const duration = z.string().max(32).optional();
 
 const collectLogsInput = z.strictObject({
-  thing: z
-    .string()
-    .regex(THING_NAME, 'must be a thing name: 1 to 128 letters, digits, `_` or `-`'),
+  thing: z.string().regex(THING_NAME, 'must be a thing name: 1 to 128 letters, digits, `_` or `-`'),
   reason: z
     .string()
     .max(512, 'must have at most 512 characters')
@@ -27,7 +25,10 @@ const collectLogsInput = z.strictObject({
     .string()
     .regex(INCIDENT, 'must be up to four names with `/` between, such as `device/pump-1`')
     .optional(),
-  hashRoots: z.array(z.string().regex(/^[a-z0-9-]{1,32}$/)).max(8).optional(),
+  hashRoots: z
+    .array(z.string().regex(/^[a-z0-9-]{1,32}$/))
+    .max(8)
+    .optional(),
   settings: z
     .strictObject({
       stepTimeout: duration,

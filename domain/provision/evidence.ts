@@ -31,7 +31,6 @@ export function intakePolicy(place: Place) {
         Resource: `${bucket}/*`,
         Condition: { Null: { 's3:if-none-match': 'true' } },
       },
-      onlyByTls(bucket),
     ],
   };
 }

@@ -1,4 +1,4 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -43,6 +43,7 @@ export async function startDevice(
       stateDir: dir,
       firmwareVersion: '1.0.0',
       hardwareVersion: HARDWARE,
+      diagnostics: await diagnosticsOf(dir, emulator),
       reconnect: { baseMs: 100, capMs: 1000, stableAfterMs: 1000 },
     }),
     pino({ level: 'silent' }),
@@ -57,6 +58,17 @@ export async function startDevice(
       await rm(dir, { recursive: true, force: true });
     },
   };
+}
+
+/** An application of one file with a log, and leave to upload to the emulator's S3. */
+async function diagnosticsOf(dir: string, { endpoint }: Emulator) {
+  const root = join(dir, 'application');
+  const applicationLog = join(dir, 'application.log');
+  await mkdir(root);
+  await writeFile(join(root, 'main.sh'), 'exec sleep infinity\n');
+  await writeFile(applicationLog, 'started\n');
+  const uploadOrigins = [`http://localhost:${new URL(endpoint).port}`];
+  return { hashRoots: { application: root }, applicationLog, uploadOrigins };
 }
 
 async function untilConnected({ iotData }: AwsClients, thing: string): Promise<void> {

@@ -134,3 +134,13 @@ export async function untilPending(run: WorkflowHandle, activity: string): Promi
   while (!(await pendingFailures(run)).some((failure) => failure.startsWith(`${activity}:`)))
     await sleep(50);
 }
+
+/** Any runbook's phase, as it is searched by. */
+export async function untilSearchable(run: WorkflowHandle, phase: string): Promise<void> {
+  for (;;) {
+    const { typedSearchAttributes, status } = await run.describe();
+    if (typedSearchAttributes.get(PHASE) === phase) return;
+    if (status.name !== 'RUNNING') throw new Error(`the run is ${status.name}`);
+    await sleep(50);
+  }
+}
