@@ -22,6 +22,7 @@ interface Carried {
   wave: Wave;
   input: CarryInput;
   gate: Gate;
+  openedAt: number;
   /** The last full measurement, at most `measureEvery` old. */
   measured: { at: number; measurement: Measurement } | null;
   read: (counts: WaveCounts, complete: boolean) => Promise<Measurement>;
@@ -66,6 +67,7 @@ async function open(deps: RolloutDeps, input: CarryInput, sleep: Sleep): Promise
     wave,
     input,
     gate: await openGate(deps, wave.plan, input),
+    openedAt: deps.now(),
     measured: null,
     read: (counts, complete) => measure(deps, wave.plan, input.wave, counts, complete, scope),
     judged: '',
@@ -95,8 +97,10 @@ async function ask(carried: Carried, { counts }: Progress): Promise<Verdict | nu
   const complete = isComplete(counts) && wave.jobs.every(({ settled }) => settled);
   const ends = JSON.stringify([complete, endsOf(counts)]);
   const now = wave.deps.now();
-  const isDue = measured === null || now - measured.at >= wave.plan.settings.measureEveryMs;
-  const isNew = wave.jobs.length === 0 && measured === null && !complete;
+  const { measureEveryMs } = wave.plan.settings;
+  const isDue = measured === null || now - measured.at >= measureEveryMs;
+  // There is nothing to judge before the first device is asked; but who waits for a window is looked after.
+  const isNew = wave.jobs.length === 0 && !complete && now - carried.openedAt < measureEveryMs;
   if (isNew || (!isDue && ends === carried.judged)) return null;
   carried.judged = ends;
   if (!isDue && !complete) {
@@ -106,7 +110,9 @@ async function ask(carried: Carried, { counts }: Progress): Promise<Verdict | nu
   const measurement = await carried.read(counts, complete);
   carried.measured = { at: now, measurement };
   await extendLease(wave);
-  return gate.judge(measurement, input.overridden);
+  const verdict = await gate.judge(measurement, input.overridden);
+  if (verdict.isPassing) carried.measured = null;
+  return verdict;
 }
 
 const endsOf = ({ confirmed, failed, silent, unreached, skipped }: WaveCounts): number[] => [
@@ -121,7 +127,7 @@ function endOf({ holding }: CarryInput, verdict: Verdict | null): CarryEnd | nul
   if (verdict === null) return null;
   if (verdict.decision === 'abort') return 'abort';
   if (verdict.decision === 'advance') return 'complete';
-  if (!verdict.dispatch) return holding ? null : 'hold';
+  if (!verdict.dispatch) return holding || verdict.isPassing ? null : 'hold';
   return holding ? 'dispatching' : null;
 }
 

@@ -6,8 +6,8 @@ import { readRecords, rolloutPrefix } from './job-record';
 import { readLease } from './lease';
 import { readDevices, readPlan, sha256 } from './objects';
 import type { Sleep } from './pace';
-import { truthOfAsked } from './settle';
-import { countOutcomes, resultOf, type Truth } from './truth';
+import { truthKey, truthOfAsked } from './settle';
+import { canGoBack, countOutcomes, resultOf, type Truth } from './truth';
 import type { ClosedRollout } from './types';
 
 const CHUNK = 10_000;
@@ -25,10 +25,13 @@ export async function closeRollout(
   for (const each of [ref, ...(rollback === null ? [] : [rollback])])
     await cancelJobs(deps, { ref: each, why }, sleep);
   const plan = await readPlan(deps.store, ref);
-  const updated = await updatedBy(deps, plan);
+  const stopped = (await deps.store.get(truthKey(ref.rolloutId))) !== null;
+  // The index is behind: what it says of a device that was to go back may be over.
+  const updated = stopped ? new Set<string>() : await updatedBy(deps, plan);
   const truths = await truthOfAsked(deps, plan, sleep, deps.now() + SETTLE_MS, updated);
-  const back = rollback === null ? 'notAsked' : 'attempted';
-  const results = await listDevices(deps, plan, truths, back);
+  // A person may leave devices on a release that was stopped; one that can't go back needs a person all the same.
+  const isLeft = (truth: Truth) => stopped && (rollback !== null || !canGoBack(plan, truth));
+  const results = await listDevices(deps, plan, truths, isLeft);
   const touched = truths.filter((truth) => truth.touched).length;
   const counts = countOutcomes(results, touched);
   const list = await writeResults(deps, ref.rolloutId, results, counts);
@@ -55,14 +58,14 @@ async function listDevices(
   { store }: RolloutDeps,
   plan: RolloutPlan,
   truths: Truth[],
-  back: 'notAsked' | 'attempted',
+  isLeft: (truth: Truth) => boolean,
 ): Promise<DeviceResult[]> {
   const known = new Map(truths.map((truth) => [truth.thing, truth]));
   const results: DeviceResult[] = [];
   for (const wave of plan.waves)
     for (const { thing, route } of await readDevices(store, wave)) {
       const truth = known.get(thing) ?? neverAsked(thing, route, wave.number);
-      results.push(resultOf(plan, truth, back));
+      results.push(resultOf(plan, truth, isLeft(truth) ? 'attempted' : 'notAsked'));
     }
   return results;
 }

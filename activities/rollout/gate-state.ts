@@ -14,6 +14,8 @@ interface Remembered {
 export interface Verdict extends Judgement {
   /** ISO 8601: when it first aborted; null where it does not. */
   crossedAt: string | null;
+  /** It holds for data that has only just gone missing: worth another look before a person is told. */
+  isPassing: boolean;
 }
 
 export interface Gate {
@@ -47,7 +49,11 @@ export async function openGate(deps: RolloutDeps, plan: RolloutPlan, at: WaveAt)
       const aborts = decision === 'abort' ? { reasons, crossedAt: measurement.at } : null;
       await remember({ noDataSince, aborted: remembered.aborted ?? aborts });
       const crossedAt = decision === 'abort' ? (remembered.aborted?.crossedAt ?? null) : null;
-      return { ...judgement, crossedAt };
+      const isPassing =
+        decision === 'hold' &&
+        noDataSince !== null &&
+        deps.now() - noDataSince < settings.measureEveryMs;
+      return { ...judgement, crossedAt, isPassing };
     },
   };
 }

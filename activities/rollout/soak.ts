@@ -74,7 +74,7 @@ async function endOf(soak: Soak, verdict: Verdict): Promise<SoakReport['end'] | 
   const { holding } = soak.input;
   if (verdict.decision === 'abort') return 'abort';
   if ((await newAlarms(soak)).length > 0) return 'alarm';
-  if (verdict.decision === 'hold') return holding ? null : 'hold';
+  if (verdict.decision === 'hold') return holding || verdict.isPassing ? null : 'hold';
   return holding ? 'holdOver' : null;
 }
 
