@@ -12,8 +12,9 @@ export interface RouteStart {
 }
 
 /**
- * How a device gets to a release: directly, or by the fewest stepping stones where the release asks for a minimum. Null where
- * there is no way, such as for a device whose release is higher already.
+ * How a device gets to a release: directly, or by the fewest stepping stones where the release asks for a minimum; of ways
+ * as short, the one that can be gone back, and then over the newest. Null where there is no way, such as for a device whose
+ * release is higher already, or one that does not run what a revert is for.
  */
 export function routeTo(
   target: Signed,
@@ -26,32 +27,61 @@ export function routeTo(
   return { hardware, from, hops: path.map((hop) => hopOf(hop, start, releases)) };
 }
 
+/** From the lowest release up, so that many releases that ask for a minimum cost no more than their number squared. */
 function pathTo(
   target: Signed,
-  { hardware, release }: Omit<RouteStart, 'from'>,
+  { hardware, from, release }: RouteStart,
   releases: readonly Signed[],
 ): Signed[] | null {
   const running = release ?? 0;
-  if (!target.hardware.includes(hardware) || target.release <= running) return null;
-  if (running >= (target.minimumRelease ?? 0)) return [target];
-  const stones = releases
-    .filter((stone) => stone.reverts === undefined && stone.release < target.release)
-    .filter((stone) => stone.release >= (target.minimumRelease ?? 0));
-  let best: Signed[] | null = null;
-  for (const stone of stones) {
-    const path = pathTo(stone, { hardware, release }, releases);
-    if (path !== null && (best === null || path.length + 1 < best.length)) best = [...path, target];
+  if (target.reverts !== undefined && target.reverts !== running) return null;
+  const stones = releases.filter(
+    (each) => each.reverts === undefined && each.release < target.release,
+  );
+  const candidates = [...stones, target]
+    .filter((each) => each.hardware.includes(hardware) && each.release > running)
+    .sort((a, b) => a.release - b.release);
+  const noWayBack = (path: Signed[]): number =>
+    path.filter((hop) => revertOf(hop, { hardware, from }, releases) === undefined).length;
+  const paths: Signed[][] = [];
+  for (const each of candidates) {
+    const { minimumRelease = 0 } = each;
+    if (running >= minimumRelease) paths.push([each]);
+    else {
+      const best = paths
+        .filter((path) => lastOf(path) >= minimumRelease)
+        .sort(
+          (a, b) => a.length - b.length || noWayBack(a) - noWayBack(b) || lastOf(b) - lastOf(a),
+        )[0];
+      if (best !== undefined) paths.push([...best, each]);
+    }
   }
-  return best;
+  return paths.find((path) => path.at(-1) === target) ?? null;
 }
 
-function hopOf(hop: Signed, { hardware, from }: RouteStart, releases: readonly Signed[]): Hop {
-  const revert = releases.find(
-    (each) =>
-      each.reverts === hop.release && each.version === from && each.hardware.includes(hardware),
-  );
+const lastOf = (path: readonly Signed[]): number => path.at(-1)?.release ?? 0;
+
+function hopOf(hop: Signed, start: RouteStart, releases: readonly Signed[]): Hop {
+  const revert = revertOf(hop, start, releases);
   return { ...named(hop), revert: revert === undefined ? null : named(revert) };
 }
+
+const revertOf = (
+  { release }: Signed,
+  { hardware, from }: Omit<RouteStart, 'release'>,
+  releases: readonly Signed[],
+): Signed | undefined =>
+  releases.find(
+    (each) => each.reverts === release && each.version === from && each.hardware.includes(hardware),
+  );
+
+/** Whether a device of this release commits to a higher security epoch by it. One that is not listed may have any: the lowest. */
+export const raisesEpoch = (
+  { securityEpoch }: Signed,
+  running: number | null,
+  releases: readonly Signed[],
+): boolean =>
+  securityEpoch > (releases.find(({ release }) => release === running)?.securityEpoch ?? 0);
 
 const named = ({ name, version, release }: Signed) => ({ target: name, version, release });
 
