@@ -56,7 +56,7 @@ async function planOnce(count: number): Promise<PlanFigures> {
     const store = fileStore(dir);
     const deps = planningDeps(() => fleet(count), [V1, V2, BACK], { fleetSize: count, store });
     const summary = await planRollout(deps, {
-      settings: settingsFor(V2.name),
+      settings: settingsFor(V2.name, { selector: { hardware: V1.hardware } }),
       workflowId: `ota/${V2.name}`,
       firstRunId: 'bench',
     });

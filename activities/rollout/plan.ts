@@ -61,18 +61,16 @@ async function makePlan(
   const releases = await deps.releases.list();
   const target = targetOf(settings.release, releases);
   const selection = await selectDevices(deps, settings, { target, releases, owner: workflowId });
-  const { due, routes, excluded } = selection;
+  const { due, routes, excluded, notFound, raisesEpoch } = selection;
   refuseNobody(selection);
   const sizes = waveSizes(settings.waves, due.length);
   if (!sizes.ok) throw invalidInput([{ field: 'waves', problem: sizes.problem }]);
   const ordered = stratify(due, settings.release);
   const waves = await writeWaves(deps, rolloutId, ordered, sizes.sizes);
   const { name, version, release } = target;
-  const raisesEpoch = releases.some(
-    (each) => each.release < release && each.securityEpoch < target.securityEpoch,
-  );
   return {
     ...{ version: 1, kind: 'rollout', rolloutId, workflowId, settings, routes, waves, excluded },
+    notFound,
     release: { target: name, version, release, raisesEpoch },
     baseline: await baselineOf(deps, routes),
     plannedAt: new Date(deps.now()).toISOString(),
@@ -163,7 +161,9 @@ export async function summarise(deps: RolloutDeps, ref: RolloutRef): Promise<Pla
     ...{ devices, fleetSize, onlyForward },
     waves: waves.map(({ number, size, strata }) => ({ number, size, strata: largest(strata) })),
     excluded: counts(excluded),
-    routes: routesOf(plan),
+    routes: plan.routes.map(({ hardware, from, hops, devices: count = 0 }) => ({
+      ...{ hardware, from, path: hops.map(({ target }) => target), devices: count },
+    })),
     findings: findingsOf(plan, stuck, quotas.source),
     approversNeeded: approversNeeded(plan, fleetSize),
     worstCaseAtRisk: worstCaseAtRisk(waves, settings),
@@ -180,37 +180,23 @@ function contentHash({ release, routes, waves, settings }: RolloutPlan): string 
 }
 
 /** Devices whose way has a hop that no signed revert leads back from. */
-function withoutRevert(plan: RolloutPlan): number {
-  return sum(
-    routesOf(plan)
-      .filter((_, index) => plan.routes[index]?.hops.some(({ revert }) => revert === null))
-      .map(({ devices }) => devices),
+const withoutRevert = ({ routes }: RolloutPlan): number =>
+  sum(
+    routes
+      .filter(({ hops }) => hops.some(({ revert }) => revert === null))
+      .map(({ devices = 0 }) => devices),
   );
-}
-
-function routesOf({ routes, waves }: RolloutPlan): PlanSummary['routes'] {
-  return routes.map(({ hardware, from, hops }) => {
-    const devices = waves.map(({ strata }) =>
-      sum(
-        Object.entries(strata)
-          .filter(([key]) => key.startsWith(`${hardware}/`) && key.endsWith(`/${from}`))
-          .map(([, count]) => count),
-      ),
-    );
-    return { hardware, from, path: hops.map(({ target }) => target), devices: sum(devices) };
-  });
-}
 
 function findingsOf(plan: RolloutPlan, stuck: number, quotas: string): string[] {
-  const { release, excluded, settings } = plan;
+  const { release, excluded, settings, notFound = { count: 0, examples: [] } } = plan;
   const left = (
     Object.entries(excluded) as [ExclusionReason, { count: number; examples: string[] }][]
   )
     .filter(([, { count }]) => count > 0)
-    .map(([reason, { count, examples }]) => {
-      const more = count > examples.length ? ', …' : '';
-      return `${count} left out: they ${EXCLUDED_BECAUSE[reason]} (${examples.join(', ')}${more})`;
-    });
+    .map(
+      ([reason, some]) =>
+        `${some.count} left out: they ${EXCLUDED_BECAUSE[reason]} (${listed(some)})`,
+    );
   return [
     ...(release.raisesEpoch
       ? [`${release.version} raises the security epoch: it can only be followed, never undone`]
@@ -221,12 +207,18 @@ function findingsOf(plan: RolloutPlan, stuck: number, quotas: string): string[] 
     ...(settings.emergency && settings.window !== null
       ? ['emergency: the window does not hold']
       : []),
+    ...(notFound.count > 0
+      ? [`${notFound.count} of the named devices were not found (${listed(notFound)})`]
+      : []),
     ...left,
     ...(quotas === 'live'
       ? []
       : ['the quotas are AWS’s documented ones: Service Quotas did not answer']),
   ];
 }
+
+const listed = ({ count, examples }: { count: number; examples: string[] }): string =>
+  `${examples.join(', ')}${count > examples.length ? ', …' : ''}`;
 
 /** Bounded for history; the plan in object storage has them all. */
 const largest = (strata: Record<string, number>): Record<string, number> =>

@@ -52,8 +52,10 @@ async function invert(deps: RolloutDeps, plan: RolloutPlan, due: Truth[]): Promi
     const from = truth.runs ?? '';
     const key = JSON.stringify([hardware, from, back.target]);
     const hops: Hop[] = [{ ...back, revert: null }];
-    const route = indexes.get(key) ?? routes.push({ hardware, from, hops }) - 1;
+    const route = indexes.get(key) ?? routes.push({ hardware, from, hops, devices: 0 }) - 1;
     indexes.set(key, route);
+    const found = routes[route];
+    if (found !== undefined) found.devices = (found.devices ?? 0) + 1;
     return [{ ...device, route }];
   });
   const { settings, release } = plan;

@@ -1,7 +1,7 @@
-import { queriesOf } from '../../domain/fleet/selector';
+import { queriesOf, selects, type Selectable } from '../../domain/fleet/selector';
 import { NAMES } from '../../domain/names';
 import { readReported, type Reported } from '../../domain/rollout/reported.schema';
-import { releaseOf, routeTo, type Signed } from '../../domain/rollout/routes';
+import { raisesEpoch, releaseOf, routeTo, type Signed } from '../../domain/rollout/routes';
 import type { Stratified } from '../../domain/rollout/strata';
 import {
   EXCLUSION_REASONS,
@@ -25,16 +25,31 @@ export interface Selection {
   due: DueDevice[];
   routes: Route[];
   excluded: RolloutPlan['excluded'];
+  notFound: { count: number; examples: string[] };
+  /** A device commits to a higher security epoch by it. */
+  raisesEpoch: boolean;
 }
 
-interface Selecting extends Selection {
+/** How devices of one hardware, version and release get there. */
+interface Way {
+  route: Route;
+  raisesEpoch: boolean;
+}
+
+interface Selecting {
+  found: number;
+  due: DueDevice[];
+  excluded: RolloutPlan['excluded'];
+  isSelected: (device: Selectable) => boolean;
   settings: RolloutSettings;
   target: Signed;
   releases: readonly Signed[];
   now: number;
   seen: Set<string>;
-  routeIndex: Map<string, number | null>;
-  strata: Map<string, string>;
+  ways: Way[];
+  /** Index into `ways` by kind of device; null where there is none. */
+  wayIndex: Map<string, number | null>;
+  texts: Map<string, string>;
 }
 
 const EXAMPLES = 5;
@@ -49,25 +64,58 @@ export async function selectDevices(
   { target, releases, owner }: { target: Signed; releases: readonly Signed[]; owner: string },
 ): Promise<Selection> {
   const selecting: Selecting = {
-    ...{ found: 0, due: [], routes: [], settings, target, releases },
+    ...{ found: 0, due: [], settings, target, releases },
+    isSelected: selects(settings.selector),
     now: deps.now(),
     excluded: nobodyExcluded(),
-    ...{ seen: new Set(), routeIndex: new Map(), strata: new Map() },
+    ...{ seen: new Set(), ways: [], wayIndex: new Map(), texts: new Map() },
   };
   for (const query of queriesOf(settings.selector, NAMES.thingType))
     for await (const page of deps.index.search(query))
       for (const device of page) consider(selecting, device);
   await leaveOutHeld(deps, selecting, owner);
-  const { found, due, routes, excluded } = selecting;
-  return { found, due, routes, excluded };
+  const { found, excluded, seen } = selecting;
+  const missing = (settings.selector.things ?? []).filter((thing) => !seen.has(thing));
+  return {
+    ...{ found, excluded, ...byRoute(selecting) },
+    notFound: { count: missing.length, examples: missing.slice(0, EXAMPLES) },
+  };
+}
+
+/**
+ * Equal ways are one route, and routes stand in an order that does not go by the index's: a plan's hash covers them. Those of
+ * nobody are left out.
+ */
+function byRoute({ due, ways }: Selecting): Pick<Selection, 'due' | 'routes' | 'raisesEpoch'> {
+  const keys = ways.map(({ route }) => JSON.stringify(route));
+  const devices = new Map<string, number>();
+  const used = new Set<number>();
+  for (const { route } of due) {
+    const key = keys[route] ?? '';
+    devices.set(key, (devices.get(key) ?? 0) + 1);
+    used.add(route);
+  }
+  const order = [...devices.keys()].sort();
+  const places = new Map(order.map((key, at) => [key, at]));
+  for (const device of due) device.route = places.get(keys[device.route] ?? '') ?? 0;
+  return {
+    due,
+    routes: order.flatMap((key) => {
+      const way = ways[keys.indexOf(key)];
+      return way === undefined ? [] : [{ ...way.route, devices: devices.get(key) ?? 0 }];
+    }),
+    raisesEpoch: ways.some((way, at) => used.has(at) && way.raisesEpoch),
+  };
 }
 
 function consider(selecting: Selecting, device: IndexedDevice): void {
-  const { thing, attributes } = device;
+  const { thing, attributes, groups } = device;
   if (selecting.seen.has(thing)) return;
+  const reported = readReported(device.reported);
+  if (!selecting.isSelected({ thing, attributes, groups, version: reported?.version ?? null }))
+    return;
   selecting.seen.add(thing);
   selecting.found += 1;
-  const reported = readReported(device.reported);
   const hardware = attributes['hardware'] ?? reported?.hardware ?? UNKNOWN;
   const reason = reasonToLeaveOut(selecting, device, reported, hardware);
   if (reason !== null) {
@@ -75,15 +123,17 @@ function consider(selecting: Selecting, device: IndexedDevice): void {
     return;
   }
   const version = reported?.version ?? UNKNOWN;
-  const route = routeOf(selecting, hardware, version, runningRelease(reported));
+  const route = wayOf(selecting, hardware, version, runningRelease(reported));
   if (route === null) {
     leaveOut(selecting, 'noPath', thing);
     return;
   }
-  const site = attributes['site'] ?? UNKNOWN;
+  const { texts } = selecting;
+  const site = shared(texts, attributes['site'] ?? UNKNOWN);
   const timezone = attributes['timezone'];
-  const stratum = shared(selecting.strata, `${hardware}/${site}/${version}`);
-  selecting.due.push({ thing, stratum, site, route, ...(timezone !== undefined && { timezone }) });
+  const stratum = shared(texts, `${hardware}/${site}/${version}`);
+  const where = timezone !== undefined && { timezone: shared(texts, timezone) };
+  selecting.due.push({ thing, stratum, site, route, ...where });
 }
 
 function reasonToLeaveOut(
@@ -95,8 +145,7 @@ function reasonToLeaveOut(
   if (groups.includes(NAMES.quarantineGroup)) return 'quarantined';
   if (reported?.version == null) return 'unknownVersion';
   if (!target.hardware.includes(hardware)) return 'wrongHardware';
-  if (reported.version === target.version && runningRelease(reported) !== null) return 'runsIt';
-  if (reported.version === target.version && target.reverts === undefined) return 'runsIt';
+  if (reported.version === target.version) return 'runsIt';
   const failed = reported.updates.filter(
     ({ outcome, at }) => outcome === 'FAILED' && now - Date.parse(at) < settings.penaltyForMs,
   );
@@ -111,19 +160,20 @@ function runningRelease(reported: Reported | null): number | null {
 }
 
 /** Null where there is no way. Worked out once for all devices of a kind. */
-function routeOf(
-  { routes, routeIndex, target, releases }: Selecting,
+function wayOf(
+  { ways, wayIndex, target, releases }: Selecting,
   hardware: string,
   from: string,
   running: number | null,
 ): number | null {
   const key = `${hardware}\0${from}\0${running ?? ''}`;
-  const known = routeIndex.get(key);
+  const known = wayIndex.get(key);
   if (known !== undefined) return known;
   const release = running ?? releaseOf(from, hardware, releases);
   const route = routeTo(target, { hardware, from, release }, releases);
-  const index = route === null ? null : routes.push(route) - 1;
-  routeIndex.set(key, index);
+  const raises = raisesEpoch(target, release, releases);
+  const index = route === null ? null : ways.push({ route, raisesEpoch: raises }) - 1;
+  wayIndex.set(key, index);
   return index;
 }
 
@@ -154,7 +204,7 @@ const nobodyExcluded = (): RolloutPlan['excluded'] =>
     EXCLUSION_REASONS.map((reason) => [reason, { count: 0, examples: [] }]),
   ) as unknown as RolloutPlan['excluded'];
 
-/** One string for all devices of a stratum. */
+/** One string for all devices that have it. */
 function shared(strings: Map<string, string>, text: string): string {
   const known = strings.get(text);
   if (known !== undefined) return known;

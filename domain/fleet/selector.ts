@@ -13,7 +13,9 @@ const FIELDS: [keyof Selector, string][] = [
 ];
 
 /** What a value may be: no wildcard, nothing that a query would read as more than a word. */
-export const SELECTOR_VALUE = /^[a-zA-Z0-9][a-zA-Z0-9._:+-]{0,127}$/;
+export const SELECTOR_VALUE = /^[a-zA-Z0-9_-][a-zA-Z0-9._:+-]{0,127}$/;
+/** Of one selector: lists multiply, and each query is at least one call. */
+export const MAX_QUERIES = 5_000;
 
 /**
  * Queries that together find the devices of a selector, each with at most 12 terms. None for one that is empty, has an empty
@@ -28,7 +30,7 @@ export function queriesOf(selector: Selector, thingType: string): string[] {
     ({ values }) => values.length > 0 && values.every((value) => SELECTOR_VALUE.test(value)),
   );
   if (named.length === 0 || !sound) return [];
-  const each = Math.floor((MAX_TERMS - 1) / named.length);
+  const each = valuesAQuery(named.length);
   const alternatives = named.map(({ field, values }) =>
     chunked(values, each).map((some) => `${field}:${oneOf(some)}`),
   );
@@ -38,6 +40,48 @@ export function queriesOf(selector: Selector, thingType: string): string[] {
   );
   return all.map((terms) => terms.join(' AND '));
 }
+
+const valuesAQuery = (fields: number): number => Math.floor((MAX_TERMS - 1) / fields);
+
+/** How many queries `queriesOf` would make, without making them. */
+export function countQueries(selector: Selector): number {
+  const sizes = FIELDS.flatMap(([name]) => {
+    const values = selector[name];
+    return values === undefined ? [] : [new Set(values).size];
+  });
+  const each = valuesAQuery(sizes.length);
+  return sizes.reduce((product, size) => product * Math.ceil(size / each), 1);
+}
+
+export interface Selectable {
+  thing: string;
+  attributes: Record<string, string>;
+  groups: readonly string[];
+  version: string | null;
+}
+
+/**
+ * Whether a device is one that the selector names. The index finds more than that: it searches without regard to case, and
+ * by words of a value.
+ */
+export function selects(selector: Selector): (device: Selectable) => boolean {
+  const tests = FIELDS.flatMap(([name]) => {
+    const values = selector[name];
+    return values === undefined ? [] : [{ values: new Set(values), of: VALUES[name] }];
+  });
+  return (device) =>
+    tests.length > 0 &&
+    tests.every(({ values, of }) => of(device).some((value) => values.has(value)));
+}
+
+const VALUES: Record<keyof Selector, (device: Selectable) => readonly string[]> = {
+  things: ({ thing }) => [thing],
+  sites: ({ attributes }) => valueOf(attributes['site']),
+  hardware: ({ attributes }) => valueOf(attributes['hardware']),
+  groups: ({ groups }) => groups,
+  versions: ({ version }) => valueOf(version),
+};
+const valueOf = (value: string | null | undefined): string[] => (value == null ? [] : [value]);
 
 const oneOf = (values: string[]): string =>
   values.length === 1 ? values.map(phrase).join('') : `(${values.map(phrase).join(' OR ')})`;

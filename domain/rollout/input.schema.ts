@@ -2,7 +2,7 @@ import { z } from 'zod';
 
 import { TARGET_NAME } from '../device-protocol/release-target';
 import { DURATION_EXAMPLES, formatDuration, parseDuration } from '../duration';
-import { SELECTOR_VALUE } from '../fleet/selector';
+import { countQueries, MAX_QUERIES, SELECTOR_VALUE } from '../fleet/selector';
 import { stagedOtaId } from '../ids';
 import { listIssues } from '../issues';
 import type { InputIssue } from '../quarantine/types';
@@ -108,10 +108,15 @@ export function resolveStagedOta(
   const wavesAre = data.waves ?? runbook.waves;
   const wrongWaves = wavesProblem(wavesAre);
   if (wrongWaves !== null) issues.push({ field: 'waves', problem: wrongWaves });
+  const queries = countQueries(defined(data.selector));
+  if (queries > MAX_QUERIES) issues.push({ field: 'selector', problem: tooManyQueries(queries) });
   const pinned = pin(data, runbook, issues);
   if (issues.length > 0) return { ok: false, issues };
   return { ok: true, settings: settingsOf(data, wavesAre, pinned, runbook) };
 }
+
+const tooManyQueries = (queries: number): string =>
+  `needs ${queries} queries of the fleet index, at most ${MAX_QUERIES}: several long lists multiply, name devices by one`;
 
 /** The id is the lock of the release, and free text in Temporal's form. */
 function idIssues(name: string, workflowId: string): InputIssue[] {

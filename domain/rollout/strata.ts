@@ -8,27 +8,44 @@ export interface Stratified {
  * first, the largest strata ahead. Within a stratum the order is random but the same for the same seed.
  */
 export function stratify<T extends Stratified>(devices: readonly T[], seed: string): T[] {
-  const strata = new Map<string, { device: T; rank: number }[]>();
-  for (const device of devices) {
-    const members = strata.get(device.stratum) ?? [];
-    members.push({ device, rank: hash32(`${seed}\0${device.thing}`) });
-    strata.set(device.stratum, members);
+  // Numbers beside the devices, not an object for each: a fleet has a million of them.
+  const ranks = Uint32Array.from(devices, ({ thing }) => hash32(`${seed}\0${thing}`));
+  const shares = new Float64Array(devices.length);
+  const sizes = new Uint32Array(devices.length);
+  const number = (of: Uint32Array | Float64Array, index: number): number => of[index] ?? 0;
+  const thing = (index: number): string => devices[index]?.thing ?? '';
+  const stratum = (index: number): string => devices[index]?.stratum ?? '';
+  for (const members of membersOf(devices)) {
+    members.sort((a, b) => number(ranks, a) - number(ranks, b) || compare(thing(a), thing(b)));
+    for (const [position, index] of members.entries()) {
+      shares[index] = position / members.length;
+      sizes[index] = members.length;
+    }
   }
-  const placed: { device: T; at: number; size: number }[] = [];
-  for (const members of strata.values()) {
-    members.sort((a, b) => a.rank - b.rank || compare(a.device.thing, b.device.thing));
-    const size = members.length;
-    for (const [index, { device }] of members.entries())
-      placed.push({ device, at: index / size, size });
-  }
-  placed.sort(
+  const order = Uint32Array.from(devices, (_, index) => index).sort(
     (a, b) =>
-      a.at - b.at ||
-      b.size - a.size ||
-      compare(a.device.stratum, b.device.stratum) ||
-      compare(a.device.thing, b.device.thing),
+      number(shares, a) - number(shares, b) ||
+      number(sizes, b) - number(sizes, a) ||
+      compare(stratum(a), stratum(b)) ||
+      compare(thing(a), thing(b)),
   );
-  return placed.map(({ device }) => device);
+  const ordered: T[] = [];
+  for (const index of order) {
+    const device = devices[index];
+    if (device !== undefined) ordered.push(device);
+  }
+  return ordered;
+}
+
+/** Indexes of the devices, by stratum. */
+function membersOf(devices: readonly Stratified[]): Iterable<number[]> {
+  const strata = new Map<string, number[]>();
+  for (const [index, { stratum }] of devices.entries()) {
+    const members = strata.get(stratum);
+    if (members === undefined) strata.set(stratum, [index]);
+    else members.push(index);
+  }
+  return strata.values();
 }
 
 export function countStrata(devices: readonly Stratified[]): Record<string, number> {

@@ -155,6 +155,8 @@ export interface Route {
   hardware: string;
   from: string;
   hops: Hop[];
+  /** Of the plan that go it, for what people are told. */
+  devices?: number;
 }
 
 export interface PlannedDevice {
@@ -194,6 +196,8 @@ export interface RolloutPlan {
   waves: PlannedWave[];
   /** Devices selected and left out, by reason, with the first few names. */
   excluded: Record<ExclusionReason, { count: number; examples: string[] }>;
+  /** Devices that the selector names and the index does not have. */
+  notFound?: { count: number; examples: string[] };
   /** Devices that reported this very target as confirmed and healthy before the rollout began, per hop target. */
   baseline: Record<string, number>;
   plannedAt: string;

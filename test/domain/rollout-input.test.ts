@@ -13,6 +13,8 @@ const issuesOf = (input: unknown, id = ID): string[] => {
   return found.ok ? [] : found.issues.map(({ field, problem }) => `${field}: ${problem}`);
 };
 
+const names = (count: number) => Array.from({ length: count }, (_, index) => `n-${index}`);
+
 describe('the input of a rollout', () => {
   it('is pinned with the runbook’s defaults', () => {
     expect(resolveStagedOta(GOOD, ID, runbook)).toMatchObject({
@@ -50,6 +52,14 @@ describe('the input of a rollout', () => {
     [{ planHash: 'abc' }, 'planHash: must be the hash that a dry run returned'],
   ])('is refused with %j: %s', (more, problem) => {
     expect(issuesOf({ ...GOOD, ...more }).join('\n')).toContain(problem);
+  });
+
+  it('is refused where lists multiply to more queries than a plan may ask', () => {
+    const selector = { things: names(5_000), versions: names(500) };
+    expect(issuesOf({ ...GOOD, selector })).toEqual([
+      expect.stringContaining('selector: needs 100000 queries of the fleet index, at most 5000'),
+    ]);
+    expect(issuesOf({ ...GOOD, selector: { things: names(5_000) } })).toEqual([]);
   });
 
   it('names every wrong field at once, and the right id', () => {

@@ -1,8 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { queriesOf } from '../../domain/fleet/selector';
+import { countQueries, queriesOf, selects } from '../../domain/fleet/selector';
 import { estimate, worstCaseAtRisk } from '../../domain/rollout/estimate';
-import { closeTo, releaseOf, routeTo, type Signed } from '../../domain/rollout/routes';
+import { closeTo, raisesEpoch, releaseOf, routeTo, type Signed } from '../../domain/rollout/routes';
 import { countStrata, stratify } from '../../domain/rollout/strata';
 import { waveSizes, wavesProblem } from '../../domain/rollout/waves';
 
@@ -131,6 +131,37 @@ describe('the way to a release', () => {
     ]);
   });
 
+  it('goes over the newest stepping stone, but sooner over one that can be gone back', () => {
+    const newer = signed('2.1.0', 6);
+    const v4 = signed('4.0.0', 9, { minimumRelease: 2 });
+    const stones = (releases: Signed[]) => targets(routeTo(v4, from, releases))?.[0];
+    expect(stones([v1, v2, newer, v4])).toEqual(['pump/2.1.0.tar', null]);
+    expect(stones([v1, v2, back2, newer, v4])).toEqual(['pump/2.0.0.tar', 'pump/back-2.tar']);
+  });
+
+  it('is found at once among many releases that all ask for a minimum', () => {
+    const many = Array.from({ length: 200 }, (_, index) =>
+      signed(`1.${index}.0`, index + 10, index < 2 ? {} : { minimumRelease: 11 }),
+    );
+    const last = many.at(-1) ?? v3;
+    expect(routeTo(last, from, [v1, ...many])?.hops).toHaveLength(2);
+  });
+
+  it('to a revert is there only for what the revert is for', () => {
+    const start = { hardware: 'rev-a', from: '2.0.0', release: 2 };
+    expect(targets(routeTo(back2, start, all))).toEqual([['pump/back-2.tar', null]]);
+    expect(routeTo(back2, from, all)).toBeNull();
+  });
+
+  it('raises the epoch for those below it alone', () => {
+    const epoch1 = signed('5.0.0', 9, { securityEpoch: 1 });
+    const later = signed('5.1.0', 10, { securityEpoch: 1 });
+    expect(raisesEpoch(epoch1, 1, [...all, epoch1])).toBe(true);
+    expect(raisesEpoch(later, 9, [...all, epoch1, later])).toBe(false);
+    expect(raisesEpoch(later, null, [...all, epoch1, later])).toBe(true);
+    expect(raisesEpoch(v2, null, all)).toBe(false);
+  });
+
   it.each([
     ['other hardware', v2, { ...from, hardware: 'rev-z' }],
     ['a release that is higher already', v2, { ...from, release: 3 }],
@@ -180,6 +211,45 @@ describe('a selector', () => {
     const queries = queriesOf({ things, hardware: ['a', 'b', 'c', 'd', 'e', 'f'] }, 'ours');
     for (const query of queries) expect(query.match(/"/g)?.length).toBeLessThanOrEqual(24);
     for (const thing of things) expect(queries.join(' ')).toContain(`"${thing}"`);
+  });
+
+  const pump = {
+    thing: 'pump-1',
+    attributes: { site: 'oslo', hardware: 'a' },
+    groups: ['line-3', 'site-oslo'],
+    version: '1.0.0',
+  };
+  it.each([
+    [{ things: ['pump-2', 'pump-1'] }, true],
+    [{ things: ['Pump-1'] }, false],
+    [{ sites: ['oslo'], hardware: ['a'], groups: ['line-3'], versions: ['1.0.0'] }, true],
+    [{ sites: ['oslo'], hardware: ['b'] }, false],
+    [{ versions: ['1.0'] }, false],
+    [{ groups: ['line'] }, false],
+    [{ sites: [] }, false],
+    [{}, false],
+  ])('%j of what the index finds takes a device: %s', (selector, taken) => {
+    expect(selects(selector)(pump)).toBe(taken);
+  });
+
+  it('takes no device that does not say what is asked for', () => {
+    const mute = { thing: 'pump-1', attributes: {}, groups: [], version: null };
+    expect(selects({ versions: ['1.0.0'] })(mute)).toBe(false);
+    expect(selects({ sites: ['oslo'] })(mute)).toBe(false);
+    expect(selects({ things: ['pump-1'] })(mute)).toBe(true);
+  });
+
+  it('is counted as it is asked', () => {
+    const values = (count: number) => Array.from({ length: count }, (_, index) => `v-${index}`);
+    const list = fc.integer({ min: 1, max: 30 }).map(values);
+    fc.assert(
+      fc.property(
+        fc.record({ things: list, sites: list, versions: list }, { requiredKeys: ['things'] }),
+        (selector) => {
+          expect(countQueries(selector)).toBe(queriesOf(selector, 'ours').length);
+        },
+      ),
+    );
   });
 
   it.each([

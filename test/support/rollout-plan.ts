@@ -85,7 +85,7 @@ export function indexed(
 const RUNBOOKS = join(__dirname, '..', '..', 'runbooks');
 
 export function settingsFor(release: string, more: object = {}): RolloutSettings {
-  const input = { release, selector: { sites: ['oslo'] }, reason: 'a test', ...more };
+  const input = { release, selector: { sites: ['oslo', 'turin'] }, reason: 'a test', ...more };
   const found = resolveStagedOta(input, `ota/${release}`, loadRunbook(RUNBOOKS, 'stagedOta'));
   if (!found.ok) throw new Error(JSON.stringify(found.issues));
   return found.settings;

@@ -76,6 +76,33 @@ describe('a plan', () => {
     );
   });
 
+  it('has the same hash in whatever order the index answers', async () => {
+    const mixed = [...many(20), indexed('old', { version: '0.9.0' })];
+    const { contentHash } = await plan(mixed, { dryRun: true });
+    expect((await plan([...mixed].reverse(), { dryRun: true })).contentHash).toBe(contentHash);
+  });
+
+  it('takes nobody that the index finds beyond what was selected, and tells who was not found', async () => {
+    const { devices, findings } = await plan([indexed('d-1'), indexed('D-1'), indexed('d-2')], {
+      selector: { things: ['d-1', 'd-7'] },
+    });
+    expect(devices).toBe(1);
+    expect(findings).toContain('1 of the named devices were not found (d-7)');
+  });
+
+  it('counts each device once where devices came to one version by an update and from the factory', async () => {
+    const reverted = { version: '1.0.0', release: 1, outcome: 'SUCCEEDED' };
+    const devices = [
+      indexed('factory-1'),
+      ...['updated-1', 'updated-2'].map((thing) => ({
+        ...indexed(thing),
+        reported: { firmware: { version: '1.0.0' }, update: reverted },
+      })),
+    ];
+    const { routes } = await plan(devices);
+    expect(routes.map((route) => route.devices)).toEqual([3]);
+  });
+
   it('leaves out who can’t or must not be updated, each by its reason', async () => {
     const failed = { version: '1.1.0', outcome: 'FAILED', at: new Date(NOW - 1).toISOString() };
     const devices = [
@@ -120,6 +147,17 @@ describe('a plan', () => {
     const { findings, onlyForward } = await planRollout(deps, request());
     expect(onlyForward).toBe(true);
     expect(findings[0]).toContain('raises the security epoch');
+  });
+
+  it('can be undone where all devices are of the epoch already', async () => {
+    const [old, first, raised, back] = [
+      { ...V1, name: 'pump/0.9.0.tar', version: '0.9.0' },
+      { ...V1, release: 2, securityEpoch: 1 },
+      { ...V2, release: 3, securityEpoch: 1 },
+      { ...BACK, release: 4, reverts: 3, securityEpoch: 1 },
+    ];
+    const deps = planningDeps(() => many(5), [old, first, raised, back]);
+    expect(await planRollout(deps, request())).toMatchObject({ onlyForward: false });
   });
 });
 
