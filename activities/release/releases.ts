@@ -105,13 +105,18 @@ export function problemsOf(
       return earlier !== undefined && fingerprint(earlier) !== fingerprint(release);
     })
     .map(({ name }) => `${name} was signed before with other content`);
-  for (const { name, release, securityEpoch, reverts } of fresh) {
+  for (const { name, release, securityEpoch, reverts, minimumRelease } of fresh) {
     if (release <= before.highest.release)
       problems.push(`${name}: release ${release} is not above ${before.highest.release}`);
     if (securityEpoch < before.highest.securityEpoch)
       problems.push(`${name}: epoch ${securityEpoch} is below ${before.highest.securityEpoch}`);
     if (reverts !== undefined && (!numbers.includes(reverts) || reverts >= release))
       problems.push(`${name} reverts release ${reverts}, which is not an earlier one here`);
+    if (
+      minimumRelease !== undefined &&
+      !numbers.some((other) => other >= minimumRelease && other < release)
+    )
+      problems.push(`${name}: no earlier release here is ${minimumRelease} or later`);
   }
   if (new Set(numbers).size !== numbers.length) problems.push('a release number is given twice');
   if (after.highest.release < before.highest.release)

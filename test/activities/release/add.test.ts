@@ -71,6 +71,17 @@ describe('adding a release', () => {
     );
   });
 
+  it('signs the lowest release that may take it, where there is one to come from', async () => {
+    await bench.add('1.0.0');
+    await bench.add('1.1.0');
+    const { release, reverts } = await bench.add('1.2.0', { minimumRelease: 2 });
+    expect(release).toMatchObject({ release: 4, minimumRelease: 2 });
+    expect(reverts.map(({ minimumRelease }) => minimumRelease)).toEqual([undefined]);
+    await expect(bench.add('1.3.0', { minimumRelease: 6 })).rejects.toThrow(
+      'pump/1.3.0.tar: no earlier release here is 6 or later',
+    );
+  });
+
   it('changes nothing when repeated, and refuses the name for anything else', async () => {
     await bench.add('1.0.0');
     await bench.add('1.1.0');

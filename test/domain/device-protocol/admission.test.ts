@@ -26,6 +26,7 @@ describe('what a device takes', () => {
       target(),
       device({ running: null, floor: { release: 0, securityEpoch: 0 } }),
     ],
+    ['a release for those that run the very one it runs', target({ minimumRelease: 7 }), device()],
     ['a revert of what it runs', target({ reverts: 7 }), device()],
     [
       'a release above both what it runs and what it committed later',
@@ -48,6 +49,24 @@ describe('what a device takes', () => {
       target({ hardware: ['pump-22', 'PUMP-2'] }),
       device(),
       '1.4.0 is for hardware pump-22, PUMP-2, this device is pump-2',
+    ],
+    [
+      'a release that needs a stepping stone first',
+      target({ release: 9, minimumRelease: 8 }),
+      device(),
+      '1.4.0 needs release 8 or later to run first, this device runs release 7',
+    ],
+    [
+      'a release that needs a stepping stone first, on the factory image',
+      target({ minimumRelease: 1 }),
+      device({ running: null, floor: { release: 0, securityEpoch: 0 } }),
+      '1.4.0 needs release 1 or later to run first, this device runs its factory image',
+    ],
+    [
+      'a release whose stepping stone it has left again, though it once committed it',
+      target({ release: 9, minimumRelease: 7 }),
+      device({ running: { release: 5, securityEpoch: 2 } }),
+      '1.4.0 needs release 7 or later to run first, this device runs release 5',
     ],
     [
       'a lower security epoch, though the release rises',
