@@ -1,5 +1,4 @@
 import type { Guard } from '../../domain/guard/types';
-import { APPROVERS_NEEDED } from '../../domain/guard/types';
 import { verifyApproval } from './approval-token';
 import type { ApproverKeys } from './approver-keys';
 import { approvalRejected } from './failures';
@@ -28,11 +27,12 @@ export function createApprovals(deps: ApprovalDeps): Pick<Guard, 'approve' | 'ap
         const { value } = (await deps.store.read([key])).cell(key, APPROVALS);
         const { approvals = [], together } = value ?? {};
         const lasting = together?.approvals ?? [];
-        const people = await Promise.all([
-          validApprovers(approvals, scope, deps),
-          validApprovers(lasting, scope, { ...deps, now: () => together?.at ?? 0 }),
-        ]);
-        return [...new Set(people.flat())].sort();
+        const now = await validApprovers(approvals, scope, deps);
+        const then = await validApprovers(lasting, scope, {
+          ...deps,
+          now: () => together?.at ?? 0,
+        });
+        return now.length >= then.length ? now : then;
       }),
   };
 }
@@ -56,10 +56,10 @@ function createApprove({ store, approverKeys, now }: ApprovalDeps): Guard['appro
       const approvals = [...kept, { token, approver, jti, expiresAt: expiresAtMs, spent: false }];
       const people = await validApprovers(approvals, scope, { approverKeys, now });
       const before = cell.value?.together;
-      const together =
-        people.length >= APPROVERS_NEEDED
-          ? { at: now(), approvals: approvals.filter((one) => people.includes(one.approver)) }
-          : before;
+      const isMost = people.length >= (before?.approvals.length ?? 0);
+      const together = isMost
+        ? { at: now(), approvals: approvals.filter((one) => people.includes(one.approver)) }
+        : before;
       await store.commit([
         store.put(cell, { approvals, ...(together !== undefined && { together }) }),
       ]);

@@ -71,7 +71,7 @@ const approvalSchema = z.strictObject({
 
 const approvalsSchema = z.strictObject({
   approvals: z.array(approvalSchema),
-  /** Those that were enough at one moment, for work that outlives them. Gone once a reservation spent them. */
+  /** The most that were valid at one moment, for work that outlives them. Gone once a reservation spent them. */
   together: z.strictObject({ at: time, approvals: z.array(approvalSchema) }).optional(),
 });
 export type Approvals = z.infer<typeof approvalsSchema>;

@@ -147,9 +147,9 @@ export interface Guard {
   /** One write, whatever it holds; never refused, idempotent. */
   endWork(lease: WorkLease): Promise<void>;
   /**
-   * Distinct people whose approval of this very hash is valid now, or was when enough of them approved together: a token lives
-   * minutes and a rollout days. Their signatures are verified again, so that who is struck off counts no more. What acts asks it,
-   * not only what plans.
+   * Distinct people whose approvals of this very hash are valid now, or were at the moment when most were: a token lives minutes
+   * and a rollout days. Their signatures are verified again, so that who is struck off counts no more. What acts asks it, not
+   * only what plans.
    */
   approversOf(input: {
     workflowId: string;
