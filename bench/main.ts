@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { benchAgentIdle } from './agent-idle';
 import { benchAgentInstall } from './agent-install';
 import { benchContainment } from './containment';
+import { benchStagedOta } from './staged-ota';
 
 interface BenchOptions {
   runs: number;
@@ -19,6 +20,10 @@ const BENCHES: Record<string, Bench> = {
   containment: {
     what: 'requested to disconnected, against a bare script that makes the same AWS calls',
     run: benchContainment,
+  },
+  'staged-ota': {
+    what: 'a rollout against a bare IoT Job to the same 200 agents; AWS calls and Temporal events per device; plans of up to 1,000,000 devices',
+    run: benchStagedOta,
   },
   agent: {
     what: 'an update of 200 MB against curl, openssl and tar, and against RAUC; then what the agent takes while it idles',
