@@ -34,6 +34,7 @@ export async function verifyIncident(
   const stored = await readEntries(deps, incident);
   const chain = verifyChain(incident, stored, head);
   const problems: string[] = [];
+  if (stored.length === 0 && head.sequence === 0) problems.push('there is no evidence of it');
   if (!chain.ok) problems.push(`link ${chain.sequence}: ${chain.problem}`);
   problems.push(...witness(chain.entries, stored, known));
   const named = new Map(chain.entries.flatMap((entry) => (entry.key ? [[entry.key, entry]] : [])));
