@@ -40,7 +40,7 @@ const standing = (names: string[], jobs: WaveJob[], more: Partial<WaveFacts> = {
   });
 
 const sum = (counts: WaveCounts): number =>
-  Object.values(counts).reduce((total: number, each: number) => total + each, -counts.size);
+  (Object.values(counts) as number[]).reduce((total, each) => total + each, -counts.size);
 
 const failed = (...causes: FailureCause[]): WaveJob[] =>
   causes.map((cause, n) => job(n + 1, { a: 'FAILED' }, { causes: new Map([['a', cause]]) }));
