@@ -38,7 +38,7 @@ const GROUPS = [5, 20, 100, 75];
 /** AWS takes so many targets in one job. */
 const MOST_TARGETS = 100;
 const APPROVERS = ['ada', 'bo'];
-const FAST: StagedOtaInput['settings'] = {
+const FAST: NonNullable<StagedOtaInput['settings']> = {
   soak: '0 seconds',
   lookEvery: '250 milliseconds',
   measureEvery: '1 second',

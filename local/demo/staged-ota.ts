@@ -26,10 +26,10 @@ const TELEMETRY_MS = 5_000;
 const CONFIRM_MS = 3_000;
 const CONNECT_WITHIN_MS = 10_000;
 /** Minutes where a fleet would take hours. */
-const SETTINGS: StagedOtaInput['settings'] = {
+const SETTINGS: NonNullable<StagedOtaInput['settings']> = {
   soak: '20 seconds',
-  lookEvery: '500 milliseconds',
-  measureEvery: '1 second',
+  lookEvery: '1 second',
+  measureEvery: '4 seconds',
   queuedFor: '1 minute',
   inProgressFor: '1 minute',
   settleWithin: '1 minute',
