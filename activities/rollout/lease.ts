@@ -60,7 +60,7 @@ async function keep(wave: Wave, things: string[]): Promise<string[]> {
 
 /** Between dispatches. Neither the switch nor a lease that lapsed stops a watch: the next dispatch meets them. */
 export async function extendLease({ deps, at, plan }: Pick<Wave, 'deps' | 'at' | 'plan'>) {
-  const lease = at.kind === 'rollback' ? null : await readLease(deps, at.ref.rolloutId);
+  const lease = await readLease(deps, at.ref.rolloutId);
   if (lease === null || lease.owner !== plan.workflowId) return;
   const keeping = deps.guard.keepWork({ lease, things: [], lifeMs: LEASE_LIFE_MS });
   await keeping.catch((err: unknown) => {
