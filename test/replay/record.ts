@@ -11,7 +11,16 @@ import { otaWaveId } from '../../domain/ids';
 import { startTemporal } from '../../local/stack/temporal';
 import { openBed, type Bed } from '../workflows/bed';
 import { writeHistory } from './history-file';
-import { BY, held, release, startRun, update, type Run } from '../workflows/runs';
+import {
+  BY,
+  held,
+  release,
+  startCollection,
+  startRun,
+  untilSearchable,
+  update,
+  type Run,
+} from '../workflows/runs';
 import {
   nothingToTell,
   openScriptedRollouts,
@@ -25,7 +34,7 @@ const HISTORIES = join(__dirname, 'histories');
 const ROOT = resolve(__dirname, '..', '..');
 
 /** Each leaves a run that has ended. */
-const PATHS: Record<string, (bed: Bed) => Promise<Run>> = {
+const PATHS: Record<string, (bed: Bed) => Promise<Pick<Run, 'fetchHistory'>>> = {
   'contained-released': async (bed) => {
     await bed.device('replay-released');
     const run = await held(bed, 'replay-released');
@@ -55,6 +64,27 @@ const PATHS: Record<string, (bed: Bed) => Promise<Run>> = {
     const run = await held(bed, 'replay-escalated');
     await update(run, 'escalate', BY);
     await release(run);
+    return run;
+  },
+  'logs-collected': async (bed) => {
+    await bed.device('replay-logs');
+    const run = await startCollection(bed, 'replay-logs', 1);
+    await run.result();
+    return run;
+  },
+  'logs-absent': async (bed) => {
+    await bed.enrol('replay-absent');
+    const settings = { waitForDevice: '1 second' };
+    const run = await startCollection(bed, 'replay-absent', 1, { settings });
+    await run.result();
+    return run;
+  },
+  'logs-cancelled': async (bed) => {
+    await bed.enrol('replay-logs-cancelled');
+    const run = await startCollection(bed, 'replay-logs-cancelled', 1);
+    await untilSearchable(run, 'waiting');
+    await run.cancel();
+    await run.result().catch(() => undefined);
     return run;
   },
 };

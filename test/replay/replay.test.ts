@@ -33,6 +33,9 @@ describe('a saved history', () => {
         'contained-released.json',
         'escalated.json',
         'refused.json',
+        'logs-absent.json',
+        'logs-cancelled.json',
+        'logs-collected.json',
         ...['completed', 'steered', 'rolled-back', 'alarmed'].flatMap((path) => [
           `rollout-${path}.json`,
           `rollout-${path}-wave.json`,

@@ -3,14 +3,14 @@ import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { GetObjectCommand } from '@aws-sdk/client-s3';
 import { createChainHeads, createEvidenceStore } from '../../activities/aws/evidence-store';
 import { verifyIncident } from '../../activities/evidence/verify';
-import type { CollectLogsInput, CollectLogsResult } from '../../domain/evidence/collect-logs';
-import { logsId, logsJobId } from '../../domain/ids';
+import type { CollectLogsInput } from '../../domain/evidence/collect-logs';
+import { logsJobId } from '../../domain/ids';
 import { evidenceBucket, recordsBucket } from '../../domain/names';
 import { TASK_QUEUES, WORKFLOWS } from '../../domain/temporal';
 import { readExecution } from '../support/devices';
 import { temporalAddress } from '../support/temporal';
 import { openBed, OPEN_TIMEOUT_MS, type Bed } from './bed';
-import { held, untilSearchable } from './runs';
+import { held, startCollection, untilSearchable } from './runs';
 
 let bed: Bed;
 beforeAll(async () => {
@@ -19,14 +19,7 @@ beforeAll(async () => {
 afterAll(() => bed.close());
 
 const start = (thing: string, n = 1, input: Partial<CollectLogsInput> = {}) =>
-  bed.temporal.workflow.start<(input: CollectLogsInput) => Promise<CollectLogsResult>>(
-    WORKFLOWS.collectLogs,
-    {
-      workflowId: logsId(thing, n),
-      taskQueue: TASK_QUEUES.runbooks,
-      args: [{ thing, reason: 'a test', ...input }],
-    },
-  );
+  startCollection(bed, thing, n, input);
 
 const verify = (incident: string) => {
   const { accountId } = bed.emulator;

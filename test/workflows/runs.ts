@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { WorkflowUpdateFailedError, type WorkflowHandle } from '@temporalio/client';
 import { ApplicationFailure, defineSearchAttributeKey } from '@temporalio/common';
-import { quarantineId } from '../../domain/ids';
+import type { CollectLogsInput, CollectLogsResult } from '../../domain/evidence/collect-logs';
+import { logsId, quarantineId } from '../../domain/ids';
 import type {
   QuarantineInput,
   QuarantinePhase,
@@ -144,3 +145,19 @@ export async function untilSearchable(run: WorkflowHandle, phase: string): Promi
     await sleep(50);
   }
 }
+
+/** A collection of a thing's evidence; `n` counts those of the thing. */
+export const startCollection = (
+  { temporal }: Bed,
+  thing: string,
+  n: number,
+  input: Partial<CollectLogsInput> = {},
+) =>
+  temporal.workflow.start<(input: CollectLogsInput) => Promise<CollectLogsResult>>(
+    WORKFLOWS.collectLogs,
+    {
+      workflowId: logsId(thing, n),
+      taskQueue: TASK_QUEUES.runbooks,
+      args: [{ thing, reason: 'a test', ...input }],
+    },
+  );
