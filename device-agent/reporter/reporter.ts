@@ -118,8 +118,13 @@ export class Reporter {
       JSON.stringify({ state: { reported } }),
     );
     this.sendingShadow = false;
-    if (outcome.kind === 'accepted') this.shadow.onSent(reported);
-    else this.log.warn({ event: 'shadow not updated', outcome });
+    if (outcome.kind !== 'accepted') {
+      this.log.warn({ event: 'shadow not updated', outcome });
+      return;
+    }
+    this.shadow.onSent(reported);
+    // What changed while the answer was on its way had to wait for it.
+    if (this.shadow.isDue(this.sources.state())) this.nudge();
   }
 
   private async publishTelemetry(): Promise<void> {
