@@ -1,4 +1,4 @@
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { startChild, type Child } from '../stack/child';
@@ -35,8 +35,12 @@ export interface HostedFleet {
   devices: HostedDevice[];
   /** Every start of another slot since the fleet began, by the agents' logs. */
   switches(): readonly Switch[];
-  pids: number[];
+  readonly pids: number[];
   tail(): string;
+  /** SIGKILL to one of the processes, as a loss of power to its devices; started again by what is returned. */
+  cut(index: number): Promise<() => void>;
+  /** Every device anew from its factory image, without any memory, and connected. */
+  asNew(): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -61,12 +65,10 @@ export async function startHostedFleet(options: HostedFleetOptions): Promise<Hos
       : null;
   const configs = enrolled.map((device) => configOf(options, device, cuts, networks));
   const log = new FleetLog();
-  const hear = (line: string): void => log.hear(line);
-  const hosts = Array.from({ length: processes }, (_, index) => {
-    const agents = configs.filter((_config, place) => place % processes === index);
-    return agents.length === 0 ? [] : [startHost({ dir, hostFile, index, agents, hear })];
-  }).flat();
-  await connectedAll(hosts, enrolled, log);
+  const hosts = new Hosts(configs, processes, (index, agents) =>
+    startHost({ dir, hostFile, index, agents, hear: (line) => log.hear(line) }),
+  );
+  await connectedAll(hosts.running, enrolled, log);
   return {
     devices: enrolled.map((device) => ({
       ...device,
@@ -74,13 +76,60 @@ export async function startHostedFleet(options: HostedFleetOptions): Promise<Hos
       installed: () => installedOn(join(dir, device.thing, 'slots')),
     })),
     switches: () => log.switches,
-    pids: hosts.map(({ pid }) => pid),
-    tail: () => hosts.map((host) => host.tail()).join('\n'),
+    get pids() {
+      return hosts.running.map(({ pid }) => pid);
+    },
+    tail: () => hosts.running.map((host) => host.tail()).join('\n'),
+    cut: (index) => hosts.cut(index),
+    asNew: async () => {
+      await Promise.all(hosts.running.map((_, index) => hosts.cut(index)));
+      log.connected.clear();
+      for (const { thing } of enrolled) forget(join(dir, thing));
+      hosts.startAll();
+      await connectedAll(hosts.running, enrolled, log);
+    },
     stop: async () => {
-      await Promise.all(hosts.map((host) => host.stop()));
+      await Promise.all(hosts.running.map((host) => host.stop()));
       await networks?.stop();
     },
   };
+}
+
+function forget(home: string): void {
+  rmSync(home, { recursive: true, force: true });
+  placeFactoryImage(join(home, 'slots'), SHELL_APP);
+}
+
+/** The processes that share the agents. */
+class Hosts {
+  readonly running: Child[];
+
+  constructor(
+    private readonly configs: object[],
+    private readonly processes: number,
+    private readonly begin: (index: number, agents: object[]) => Child,
+  ) {
+    const count = Math.min(processes, configs.length);
+    this.running = Array.from({ length: count }, (_, index) => this.start(index));
+  }
+
+  startAll(): void {
+    for (const index of this.running.keys()) this.running[index] = this.start(index);
+  }
+
+  async cut(index: number): Promise<() => void> {
+    const host = this.running[index];
+    host?.kill('SIGKILL');
+    await host?.exited;
+    return () => {
+      this.running[index] = this.start(index);
+    };
+  }
+
+  private start(index: number): Child {
+    const agents = this.configs.filter((_config, place) => place % this.processes === index);
+    return this.begin(index, agents);
+  }
 }
 
 /** Throws with what a process said where one ends, or where not all are connected in a minute. */

@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { runPowercutChaos } from './agent-powercut/powercut';
 import { isHarmless, runAgentHostile } from './agent-hostile/run';
 import { runQuarantineChaos } from './quarantine';
+import { runStagedOtaChaos } from './staged-ota/run';
 import { runWebhookChaos } from './webhook';
 
 interface ChaosOptions {
@@ -48,6 +49,10 @@ const RUNS: Record<string, ChaosRun> = {
       }
       return { result, ok };
     },
+  },
+  'staged-ota': {
+    what: 'worker, Temporal server and agents are killed at random through rollouts of good and bad builds; --sample n: n rollouts (100)',
+    run: (options) => runStagedOtaChaos(options),
   },
   webhook: {
     what: 'every sender of the webhook is forged, replayed, oversized and mistyped; --sample n: n requests (100,000), and a tenth of it by its OpenAPI document',
