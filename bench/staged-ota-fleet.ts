@@ -92,9 +92,7 @@ export async function benchFleet(options: {
       });
     const groups = await atOnce(DEVICES);
     const direct = await atOnce(MOST_TARGETS);
-    log(
-      `one wave: ${groups.ms} and ${direct.ms} ms, ${groups.calls} and ${direct.calls} AWS calls`,
-    );
+    log(`one wave: ${one.ms} ms; AWS calls: ${groups.calls} in groups, ${direct.calls} direct`);
     return {
       devices: DEVICES,
       wallRatio: round(median(rollouts) / median(bare), 2),
