@@ -86,12 +86,11 @@ export const APPROVALS = { schema: approvalsSchema, name: 'approvals' };
 
 export const RESERVATIONS_PK = 'reservation';
 export const WORK_PK = 'work';
+
 /**
  * Locks are spread over 16 partition keys, since a rollout takes thousands in one go and a partition takes 1,000 writes a second:
  * docs.aws.amazon.com/amazondynamodb/latest/developerguide/bp-partition-key-design.html
  */
-export const LOCK_PKS = Array.from('0123456789abcdef', (digit) => `lock-${digit}`);
-
 const lockPk = (thing: string): string =>
   `lock-${createHash('sha256').update(thing, 'utf8').digest('hex').slice(0, 1)}`;
 

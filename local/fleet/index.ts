@@ -4,7 +4,7 @@ import { bundleAgent } from './bundle';
 import { enrolAll, FIRMWARE, placeFactoryImage, trigger, type Enrolled } from './enrol';
 import type { FleetOptions } from './types';
 
-export type { FleetDeviceSpec, FleetOptions, FleetUpdates } from './types';
+export type { FleetOptions } from './types';
 
 export interface FleetDevice extends Enrolled {
   pid: number;
