@@ -10,7 +10,7 @@ it('quarantine loses, repeats and leaves nothing when its worker is killed at sa
   const report = await runQuarantineChaos({
     sample: SAMPLE,
     seed: SEED,
-    stepTimeout: '3 seconds',
+    stepTimeout: '6 seconds',
     log: (line) => lines.push(line),
   });
   expect({ ...report, details: report.details.flatMap(({ problems }) => problems) }).toMatchObject({
