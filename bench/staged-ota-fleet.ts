@@ -1,3 +1,4 @@
+import { rm } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { CreateJobCommand, DescribeJobCommand } from '@aws-sdk/client-iot';
 import { createAwsClients } from '../activities/aws/clients';
@@ -116,9 +117,11 @@ async function setUp(
   cleanUp: (() => Promise<unknown>)[],
 ): Promise<Bench> {
   const first = '1.0.0';
+  const dir = scratchDir();
+  cleanUp.push(() => rm(dir, { recursive: true, force: true }));
   const stage = await setTheOtaStage({
     devices: DEVICES,
-    dir: scratchDir(),
+    dir,
     cleanUp,
     tell: log,
     releases: [[first, await shellFirmware(first, null)]],
