@@ -62,7 +62,7 @@ export class HostileRepository {
   /** Makes one attack ready; `clear` ends it. */
   prepare(running: Position): Attack {
     const { random } = this;
-    if (random.chance(0.12)) return this.honest(running);
+    if (this.number === 0 || random.chance(0.12)) return this.honest(running);
     if (random.chance(0.35)) return this.strangeArtifact(running);
     const [what, make] = random.pick(Object.entries(ATTACKS));
     this.number += 1;
