@@ -1,4 +1,5 @@
-import { ApplicationFailure } from '@temporalio/activity';
+import { ApplicationFailure, CancelledFailure } from '@temporalio/activity';
+import type { InputIssue } from '../domain/quarantine/types';
 
 /** AWS errors that no retry cures. Throttling, 5xx and time-outs are retried by Temporal. */
 const PERMANENT = new Set([
@@ -28,3 +29,29 @@ export function toFailure(action: string, err: unknown): ApplicationFailure {
 
 export const isAwsError = (err: unknown, ...names: string[]): boolean =>
   err instanceof Error && names.includes(err.name);
+
+/** What a step throws tells which step it was, and whether a retry is worth it. */
+export async function attempt<T>(action: string, act: () => Promise<T>): Promise<T> {
+  try {
+    return await act();
+  } catch (err) {
+    throw toFailure(action, err);
+  }
+}
+
+/** The same for a step that may be cancelled, which is no failure of it: the workflow asked for it. */
+export async function attemptCancellable<T>(action: string, act: () => Promise<T>): Promise<T> {
+  try {
+    return await act();
+  } catch (err) {
+    throw err instanceof CancelledFailure ? err : toFailure(action, err);
+  }
+}
+
+/** One failure that names every field; no retry cures it. */
+export const invalidInput = (issues: InputIssue[]): ApplicationFailure =>
+  ApplicationFailure.nonRetryable(
+    issues.map(({ field, problem }) => `${field}: ${problem}`).join('; '),
+    'InvalidInput',
+    issues,
+  );

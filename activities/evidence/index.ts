@@ -1,9 +1,9 @@
-import { ApplicationFailure, CancelledFailure, Context } from '@temporalio/activity';
+import { Context } from '@temporalio/activity';
 import type { CollectLogsPlan } from '../../domain/evidence/collect-logs';
 import { resolveCollectLogs } from '../../domain/evidence/input.schema';
 import type { ChainHead, EvidenceItem } from '../../domain/evidence/types';
 import { isTerminal, type JobExecution } from '../aws/iot-jobs';
-import { toFailure } from '../failure';
+import { attemptCancellable, invalidInput } from '../failure';
 import { watch } from '../watch';
 import { captureCloud, type CaptureRequest } from './capture';
 import { appendEntries, currentHead, type AppendRequest } from './custody';
@@ -37,15 +37,14 @@ function resolving(deps: EvidenceDeps) {
       input: unknown;
       workflowId: string;
     }): Promise<CollectLogsPlan> =>
-      attempt('resolve', async () => {
+      attemptCancellable('resolve', async () => {
         const runbook = await deps.loadRunbook();
         const resolution = resolveCollectLogs(request.input, request.workflowId, runbook);
         const issues = resolution.ok ? [] : resolution.issues;
         if (resolution.ok && !(await deps.registry.thingExists(resolution.plan.thing)))
           issues.push({ field: 'thing', problem: 'no thing of that name is in this account' });
         if (resolution.ok && issues.length === 0) return resolution.plan;
-        const text = issues.map(({ field, problem }) => `${field}: ${problem}`).join('; ');
-        throw ApplicationFailure.nonRetryable(text, 'InvalidInput', issues);
+        throw invalidInput(issues);
       }),
   };
 }
@@ -53,10 +52,10 @@ function resolving(deps: EvidenceDeps) {
 function keeping(deps: EvidenceDeps) {
   return {
     openChain: (incident: string): Promise<ChainHead> =>
-      attempt('read the head of the chain', () => currentHead(deps, incident)),
+      attemptCancellable('read the head of the chain', () => currentHead(deps, incident)),
 
     captureCloud: (request: Omit<CaptureRequest, 'lastAttempt'>): Promise<EvidenceItem[]> =>
-      attempt('capture what the cloud knows', () =>
+      attemptCancellable('capture what the cloud knows', () =>
         captureCloud(deps, {
           ...request,
           lastAttempt: Context.current().info.attempt >= CAPTURE_ATTEMPTS,
@@ -64,13 +63,13 @@ function keeping(deps: EvidenceDeps) {
       ),
 
     receiveBundle: (request: Omit<ReceiveRequest, 'intakeKey'> & { jobId: string }) =>
-      attempt('receive the bundle', (): Promise<EvidenceItem> => {
+      attemptCancellable('receive the bundle', (): Promise<EvidenceItem> => {
         const { jobId, ...received } = request;
         return receiveBundle(deps, { ...received, intakeKey: intakeKey(request.thing, jobId) });
       }),
 
     appendEntries: (request: AppendRequest): Promise<ChainHead> =>
-      attempt('append to the manifest', () => appendEntries(deps, request)),
+      attemptCancellable('append to the manifest', () => appendEntries(deps, request)),
   };
 }
 
@@ -78,10 +77,12 @@ function shipping(deps: EvidenceDeps) {
   return {
     /** Asks no guard: it changes nothing on the device, and nothing that the device may do. */
     sendDiagnostics: (job: DiagnosticsJob): Promise<void> =>
-      attempt(`send job ${job.jobId}`, () => sendDiagnostics(deps, job)),
+      attemptCancellable(`send job ${job.jobId}`, () => sendDiagnostics(deps, job)),
     /** Closes the upload path of a device that is offline: Jobs mints no URL for a cancelled execution. */
     cancelDiagnostics: (job: { thing: string; jobId: string }): Promise<void> =>
-      attempt(`cancel job ${job.jobId}`, () => deps.jobs.cancelExecution(job.jobId, job.thing)),
+      attemptCancellable(`cancel job ${job.jobId}`, () =>
+        deps.jobs.cancelExecution(job.jobId, job.thing),
+      ),
   };
 }
 
@@ -89,7 +90,7 @@ function watching(deps: EvidenceDeps) {
   return {
     /** Waits for the end of the device's job, however long it is offline: looks for its upload, and at times at the job. */
     awaitDiagnostics: (job: { thing: string; jobId: string }): Promise<JobExecution> =>
-      attempt(`await job ${job.jobId}`, () => {
+      attemptCancellable(`await job ${job.jobId}`, () => {
         let looks = 0;
         return watch(LOOKING, async () => {
           const uploaded = await deps.intake.stat(intakeKey(job.thing, job.jobId));
@@ -99,13 +100,4 @@ function watching(deps: EvidenceDeps) {
         });
       }),
   };
-}
-
-async function attempt<T>(action: string, act: () => Promise<T>): Promise<T> {
-  try {
-    return await act();
-  } catch (err) {
-    // As anything else it would look like a failure of the step, and the collection would end as failed.
-    throw err instanceof CancelledFailure ? err : toFailure(action, err);
-  }
 }

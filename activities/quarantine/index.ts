@@ -1,4 +1,4 @@
-import { ApplicationFailure, Context } from '@temporalio/activity';
+import { Context } from '@temporalio/activity';
 import { targetHash } from '../../domain/guard/target-hash';
 import type { Lease, ReserveResult } from '../../domain/guard/types';
 import { driftSince } from '../../domain/quarantine/drift';
@@ -7,11 +7,10 @@ import type {
   ContainmentRecord,
   ContainmentSnapshot,
   DryRunPlan,
-  InputIssue,
   QuarantinePlan,
 } from '../../domain/quarantine/types';
 import { isTerminal, type JobExecution } from '../aws/iot-jobs';
-import { toFailure } from '../failure';
+import { attempt, invalidInput } from '../failure';
 import { mayAct } from '../guard/may-act';
 import { watch } from '../watch';
 import {
@@ -233,19 +232,4 @@ function watching(deps: QuarantineDeps) {
         }),
       ),
   };
-}
-
-const invalidInput = (issues: InputIssue[]): ApplicationFailure =>
-  ApplicationFailure.nonRetryable(
-    issues.map(({ field, problem }) => `${field}: ${problem}`).join('; '),
-    'InvalidInput',
-    issues,
-  );
-
-async function attempt<T>(action: string, act: () => Promise<T>): Promise<T> {
-  try {
-    return await act();
-  } catch (err) {
-    throw toFailure(action, err);
-  }
 }

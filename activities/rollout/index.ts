@@ -1,4 +1,4 @@
-import { toFailure } from '../failure';
+import { attempt, attemptCancellable } from '../failure';
 import { heartbeating } from '../watch';
 import { cancelJobs } from './cancel-jobs';
 import { carryWave } from './carry-wave';
@@ -53,19 +53,6 @@ const ends = (
   closeRollout: (request) => watched('close', (sleep) => closeRollout(deps, request, sleep)),
 });
 
-async function attempt<T>(action: string, act: () => Promise<T>): Promise<T> {
-  try {
-    return await act();
-  } catch (err) {
-    throw toFailure(action, err);
-  }
-}
-
-/** Heartbeats; a cancellation and a worker's shutdown are no failures of the step. */
+/** Heartbeats; a worker's shutdown is no failure of the step either. */
 const watched = <T>(action: string, act: (sleep: Sleep) => Promise<T>): Promise<T> =>
-  heartbeating(act).catch((err: unknown) => {
-    throw isCancelled(err) ? err : toFailure(action, err);
-  });
-
-const isCancelled = (err: unknown): err is Error =>
-  err instanceof Error && err.name === 'CancelledFailure';
+  attemptCancellable(action, () => heartbeating(act));

@@ -14,9 +14,9 @@ import type {
   RolloutSettings,
 } from '../../domain/rollout/types';
 import { waveSizes } from '../../domain/rollout/waves';
+import { invalidInput } from '../failure';
 import { approversNeeded } from './approval';
 import type { RolloutDeps } from './deps';
-import { invalidInput } from './invalid-input';
 import { rolloutPrefix } from './job-record';
 import { readPlan, sha256 } from './objects';
 import { selectDevices, type DueDevice, type Selection } from './select';

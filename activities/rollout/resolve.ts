@@ -1,7 +1,7 @@
 import { resolveStagedOta } from '../../domain/rollout/input.schema';
 import type { RolloutSettings } from '../../domain/rollout/types';
+import { invalidInput } from '../failure';
 import type { RolloutDeps } from './deps';
-import { invalidInput } from './invalid-input';
 
 /** Checks and pins the input. It only reads, and history keeps the answer. */
 export async function resolveRollout(
