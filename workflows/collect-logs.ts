@@ -16,7 +16,8 @@ import {
   type Collection,
 } from './collect-logs-state';
 import { collectSteps, resolveCollection } from './collect-logs-steps';
-import { unwrapped } from './failure';
+import { orUnwrapped } from './failure';
+import { isoTime } from './time';
 import { Undo } from './undo';
 
 /** A device that failed to collect or to upload is asked once more; one that refused is not. */
@@ -28,7 +29,9 @@ const WORTH_ANOTHER = ['FAILED', 'TIMED_OUT'];
  * size and hash of what it uploads, and writes all of it down in the incident's chain, what is missing too.
  */
 export async function collectLogs(input: CollectLogsInput): Promise<CollectLogsResult> {
-  const run = await begin(await resolveOrFail(input));
+  const run = await begin(
+    await orUnwrapped(resolveCollection({ input, workflowId: workflowInfo().workflowId })),
+  );
   try {
     await keepCloudEvidence(run);
     await keepDeviceEvidence(run);
@@ -39,14 +42,6 @@ export async function collectLogs(input: CollectLogsInput): Promise<CollectLogsR
   const outcome = outcomeOf(run);
   showOutcome(run, outcome);
   return resultOf(run, outcome);
-}
-
-async function resolveOrFail(input: unknown): Promise<CollectLogsPlan> {
-  try {
-    return await resolveCollection({ input, workflowId: workflowInfo().workflowId });
-  } catch (err) {
-    throw unwrapped(err);
-  }
 }
 
 async function begin(plan: CollectLogsPlan): Promise<Collection> {
@@ -101,7 +96,7 @@ async function askDevice(
   const { thing, hashRoots, uploadForMs } = plan;
   const requestedBy = workflowInfo().workflowId;
   await steps.sendDiagnostics({ thing, jobId, requestedBy, hashRoots, uploadForMs });
-  const until = new Date(deadline).toISOString();
+  const until = isoTime(deadline);
   show(run, 'waiting', `the device is asked; an offline one is waited for until ${until}`);
   const scope = new CancellationScope();
   let answered = false;
@@ -134,7 +129,7 @@ async function writeDownTheEnd(run: Collection): Promise<void> {
     {
       ...{ what: 'collection/cancelled', thing: run.plan.thing, key: null, bytes: null },
       sha256: { device: null, receipt: null },
-      at: { device: null, received: new Date().toISOString() },
+      at: { device: null, received: isoTime(Date.now()) },
       partial: ['a person cancelled the collection'],
     },
   ]);

@@ -7,5 +7,11 @@ export function messageOf(err: unknown): string {
 }
 
 /** One clear failure instead of one wrapped in the activity's, which says only that an activity failed. */
-export const unwrapped = (err: unknown): unknown =>
+const unwrapped = (err: unknown): unknown =>
   err instanceof ActivityFailure && err.cause instanceof ApplicationFailure ? err.cause : err;
+
+/** A step whose own failure is what a person is to read. */
+export const orUnwrapped = <T>(step: Promise<T>): Promise<T> =>
+  step.catch((err: unknown) => {
+    throw unwrapped(err);
+  });

@@ -16,6 +16,7 @@ import {
   type WaveState,
 } from './ota-wave-state';
 import { rolloutSteps, type RolloutSteps } from './staged-ota-steps';
+import { isoTime } from './time';
 
 interface Wave {
   state: WaveState;
@@ -198,5 +199,3 @@ const outcome = ({ view }: WaveState, end: WaveOutcome['end']): WaveOutcome => (
 
 const skippedText = ({ count, examples }: { count: number; examples: string[] }): string =>
   `${count} left out, held by another runbook or contained: ${examples.join(', ')}`;
-
-const isoTime = (ms: number): string => new Date(ms).toISOString();

@@ -11,9 +11,10 @@ import type {
   ContainmentSnapshot,
   QuarantinePlan,
 } from '../domain/quarantine/types';
-import { isoTime, watchProof } from './quarantine-hold';
+import { watchProof } from './quarantine-hold';
 import { leaseOf, type Run } from './quarantine-state';
 import { show } from './quarantine-view';
+import { isoTime } from './time';
 
 /**
  * A lease is lost where the kill switch, or a guard that is down, made the step wait longer than an unconfirmed lease lives:

@@ -18,6 +18,7 @@ import {
   type Run,
 } from './quarantine-state';
 import { refresh, show } from './quarantine-view';
+import { isoTime } from './time';
 
 /** Rung by rung, for as long as it takes: an offline device is proven at its next connect. */
 export function watchProof(run: Run, snapshot: ContainmentSnapshot, deniedAt: string): void {
@@ -224,5 +225,3 @@ async function release(
   decision.answer('restored exactly as it was; next it must be seen to publish again');
   return true;
 }
-
-export const isoTime = (ms: number): string => new Date(ms).toISOString();

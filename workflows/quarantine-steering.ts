@@ -10,7 +10,7 @@ import type {
   ReleaseRequest,
 } from '../domain/quarantine/types';
 import { UPDATES } from '../domain/temporal';
-import { unwrapped } from './failure';
+import { orUnwrapped } from './failure';
 import { statusOf, type Decision, type QuarantineState } from './quarantine-state';
 import type { Steps } from './quarantine-steps';
 import { refresh } from './quarantine-view';
@@ -109,16 +109,14 @@ async function approve(
   steps: Steps,
   { token }: ApproveRequest,
 ): Promise<string> {
-  state.approvers = await steps
-    .approve({
+  state.approvers = await orUnwrapped(
+    steps.approve({
       token,
       workflowId: workflowInfo().workflowId,
       things: state.targets,
       requestedBy: state.plan?.requestedBy ?? '',
-    })
-    .catch((err: unknown) => {
-      throw unwrapped(err);
-    });
+    }),
+  );
   refresh(state);
   return `approved so far by ${state.approvers.join(', ')}`;
 }

@@ -1,49 +1,19 @@
-import {
-  ActivityCancellationType,
-  proxyActivities,
-  proxyLocalActivities,
-  type ActivityOptions,
-} from '@temporalio/workflow';
+import { proxyActivities, proxyLocalActivities } from '@temporalio/workflow';
 import type { QuarantineActivities } from '../activities/quarantine';
 import type { QuarantinePlan } from '../domain/quarantine/types';
 import { TASK_QUEUES, type TaskQueue } from '../domain/temporal';
+import { RESOLVING, stepOn, watchOn } from './steps';
 
 export type Steps = ReturnType<typeof stepsWith>;
 
-/** Reads only, so that running it again after a lost workflow task changes nothing. */
-export const { resolve } = proxyLocalActivities<QuarantineActivities>({
-  startToCloseTimeout: '10 seconds',
-  summary: 'Check the input, pin the settings',
-});
-
-/**
- * A cancelled step is waited for: what it still does must not fall into the undoing of it, nor a watch drop the session of a
- * device that was just given back.
- */
-const WAITED_FOR = {
-  cancellationType: ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
-} satisfies ActivityOptions;
-
-const WATCH: ActivityOptions = {
-  ...WAITED_FOR,
-  taskQueue: TASK_QUEUES.watch,
-  startToCloseTimeout: '90 days',
-  heartbeatTimeout: '5 seconds',
-  retry: { initialInterval: '1 second', maximumInterval: '1 minute' },
-};
+export const { resolve } = proxyLocalActivities<QuarantineActivities>(RESOLVING);
 
 /** The runbook's steps, each with the queue of its power and the line that Temporal UI shows. */
 export function stepsWith({ stepTimeoutMs }: Pick<QuarantinePlan, 'stepTimeoutMs'>) {
   const on = (taskQueue: TaskQueue, summary: string) =>
-    proxyActivities<QuarantineActivities>({
-      ...WAITED_FOR,
-      taskQueue,
-      summary,
-      startToCloseTimeout: stepTimeoutMs,
-      retry: { initialInterval: '250 milliseconds', maximumInterval: '10 seconds' },
-    });
+    proxyActivities<QuarantineActivities>(stepOn(taskQueue, summary, stepTimeoutMs));
   const watching = (summary: string) =>
-    proxyActivities<QuarantineActivities>({ ...WATCH, summary });
+    proxyActivities<QuarantineActivities>(watchOn(TASK_QUEUES.watch, summary));
   const { read, contain, ship, watch } = TASK_QUEUES;
   return {
     snapshot: on(read, 'Record groups, policies, certificates, log level and session').snapshot,

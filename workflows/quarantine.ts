@@ -14,9 +14,9 @@ import type {
   QuarantineResult,
 } from '../domain/quarantine/types';
 import { Background } from './background';
-import { unwrapped } from './failure';
+import { orUnwrapped } from './failure';
 import { leaseAndContain } from './quarantine-contain';
-import { hold, isoTime, refuseDecisions } from './quarantine-hold';
+import { hold, refuseDecisions } from './quarantine-hold';
 import {
   leaseOf,
   note,
@@ -29,6 +29,7 @@ import { hearAlarms, hearResponders } from './quarantine-steering';
 import { resolve, stepsWith } from './quarantine-steps';
 import { refresh, show, showOpening, showOutcome } from './quarantine-view';
 import { Undo } from './undo';
+import { isoTime } from './time';
 
 /**
  * Cuts a device off from everything but its own Jobs, proves it, holds it until a person decides, gives it back exactly as it
@@ -38,7 +39,7 @@ export async function quarantine(input: QuarantineInput): Promise<QuarantineResu
   const state = openState();
   hearAlarms(state, input);
   // Temporal's form can send anything, nothing included: until it is checked, no field of the input is read.
-  const plan = await resolveOrFail(input);
+  const plan = await orUnwrapped(resolve({ input, workflowId: workflowInfo().workflowId }));
   const run = begin(state, plan);
   try {
     if (plan.dryRun) return await planOnly(run);
@@ -67,14 +68,6 @@ function begin(state: QuarantineState, plan: QuarantinePlan): Run {
   hearResponders(state, steps);
   showOpening(state);
   return { state, plan, steps, undo: new Undo(), background };
-}
-
-async function resolveOrFail(input: unknown): Promise<QuarantinePlan> {
-  try {
-    return await resolve({ input, workflowId: workflowInfo().workflowId });
-  } catch (err) {
-    throw unwrapped(err);
-  }
 }
 
 async function planOnly({ state, steps }: Run): Promise<QuarantineResult> {

@@ -1,7 +1,8 @@
 import { condition } from '@temporalio/workflow';
-import { addWaves, isoTime, note, planOf, type Rollout, type Stop } from './staged-ota-state';
+import { addWaves, note, planOf, type Rollout, type Stop } from './staged-ota-state';
 import { show } from './staged-ota-view';
 import { runWave } from './staged-ota-waves';
+import { isoTime } from './time';
 
 /**
  * Stops what is in flight, hears from every touched device what it runs, and brings back those that run something else than

@@ -9,6 +9,7 @@ import type {
 } from '../domain/rollout/types';
 import type { RolloutSteps } from './staged-ota-steps';
 import type { CurrentWave } from './staged-ota-waves';
+import { isoTime } from './time';
 
 /** Why a rollout ends before its last wave. */
 export interface Stop {
@@ -65,8 +66,6 @@ export const openRollout = (): RolloutState => ({
   findings: [],
   log: [],
 });
-
-export const isoTime = (ms: number): string => new Date(ms).toISOString();
 
 const MAX_LOG = 200;
 

@@ -2,11 +2,12 @@ import { defineQuery, defineUpdate, setHandler, workflowInfo } from '@temporalio
 import type { ApproveRequest } from '../domain/quarantine/types';
 import type { StagedOtaPhase, StagedOtaStatus, SteerRequest } from '../domain/rollout/types';
 import { UPDATES } from '../domain/temporal';
-import { unwrapped } from './failure';
+import { orUnwrapped } from './failure';
 import { waveNews, type WaveNews, type WaveSteering } from './ota-wave-state';
-import { isoTime, note, planOf, statusOf, viewOf, type Rollout } from './staged-ota-state';
+import { note, planOf, statusOf, viewOf, type Rollout } from './staged-ota-state';
 import { approvalSummary, refresh, show } from './staged-ota-view';
 import { refuse, requireText } from './steering';
+import { isoTime } from './time';
 
 export const approveRollout = defineUpdate<string, [ApproveRequest]>(UPDATES.approve);
 const steering = (name: string) => defineUpdate<string, [SteerRequest]>(name);
@@ -120,11 +121,9 @@ function hearEnds({ state }: Rollout, tell: Tell): void {
 async function approve({ state, settings, steps }: Rollout, request: ApproveRequest) {
   const { ref } = planOf(state);
   const { requestedBy } = settings;
-  state.approvers = await steps
-    .approveRollout({ ref, token: request.token, requestedBy })
-    .catch((err: unknown) => {
-      throw unwrapped(err);
-    });
+  state.approvers = await orUnwrapped(
+    steps.approveRollout({ ref, token: request.token, requestedBy }),
+  );
   note(state, `approved so far by ${state.approvers.join(', ')}`);
   refresh(state);
   return `approved so far by ${state.approvers.join(', ')} for ${workflowInfo().workflowId}`;

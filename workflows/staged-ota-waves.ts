@@ -3,8 +3,9 @@ import { otaWaveId } from '../domain/ids';
 import type { RolloutRef, WaveView } from '../domain/rollout/types';
 import type { otaWave } from './ota-wave';
 import { steerWave, type WaveOutcome, type WaveSteering } from './ota-wave-state';
-import { isoTime, planOf, viewOf, type Rollout, type Stop } from './staged-ota-state';
+import { planOf, viewOf, type Rollout, type Stop } from './staged-ota-state';
 import { refresh, show } from './staged-ota-view';
+import { isoTime } from './time';
 
 /** The wave that is carried now. */
 export class CurrentWave {

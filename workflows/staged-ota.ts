@@ -11,11 +11,10 @@ import type {
   StagedOtaOutcome,
   StagedOtaResult,
 } from '../domain/rollout/types';
-import { messageOf, unwrapped } from './failure';
+import { messageOf, orUnwrapped } from './failure';
 import { abort } from './staged-ota-abort';
 import {
   addWaves,
-  isoTime,
   note,
   openRollout,
   planOf,
@@ -28,6 +27,7 @@ import { hearResponders } from './staged-ota-steering';
 import { resolveRollout, rolloutSteps } from './staged-ota-steps';
 import { refresh, show, showOpening, showOutcome } from './staged-ota-view';
 import { CurrentWave, throughWaves } from './staged-ota-waves';
+import { isoTime } from './time';
 
 /**
  * Ships a release to a fleet in waves: each is watched until its devices are healthy and soaked, and the gate lets the next
@@ -36,7 +36,9 @@ import { CurrentWave, throughWaves } from './staged-ota-waves';
 export async function stagedOta(input: StagedOtaInput): Promise<StagedOtaResult> {
   const state = openRollout();
   // Temporal's form can send anything, nothing included: until it is checked, no field of the input is read.
-  const settings = await resolveOrFail(input);
+  const settings = await orUnwrapped(
+    resolveRollout({ input, workflowId: workflowInfo().workflowId }),
+  );
   const run = begin(state, settings);
   state.plan = await freeze(run);
   if (settings.dryRun) return close(run, 'planned', 'Nothing was changed: this is the plan.');
@@ -59,22 +61,10 @@ function begin(state: RolloutState, settings: RolloutSettings): Rollout {
   return run;
 }
 
-async function resolveOrFail(input: unknown): Promise<RolloutSettings> {
-  try {
-    return await resolveRollout({ input, workflowId: workflowInfo().workflowId });
-  } catch (err) {
-    throw unwrapped(err);
-  }
-}
-
 async function freeze({ state, settings, steps }: Rollout) {
   const { workflowId, firstExecutionRunId: firstRunId } = workflowInfo();
   show(state, 'planning', 'select, stratify and freeze the devices');
-  try {
-    return await steps.planRollout({ settings, workflowId, firstRunId });
-  } catch (err) {
-    throw unwrapped(err);
-  }
+  return orUnwrapped(steps.planRollout({ settings, workflowId, firstRunId }));
 }
 
 /** Bound to the hash of the plan; what was asked for is not waited for without end. */
