@@ -1,13 +1,9 @@
 import { NAMES } from '../../domain/names';
 import { estimate, worstCaseAtRisk } from '../../domain/rollout/estimate';
-import { confirmedQuery } from '../../domain/rollout/queries';
 import { closeTo, type Signed } from '../../domain/rollout/routes';
-import { countStrata, stratify } from '../../domain/rollout/strata';
+import { stratify } from '../../domain/rollout/strata';
 import type {
-  Chunk,
   ExclusionReason,
-  PlannedDevice,
-  PlannedWave,
   PlanSummary,
   RolloutPlan,
   RolloutRef,
@@ -18,17 +14,15 @@ import { invalidInput } from '../failure';
 import { approversNeeded } from './approval';
 import type { RolloutDeps } from './deps';
 import { rolloutPrefix } from './job-record';
+import { baselineOf, writeWaves } from './freeze';
 import { readPlan, sha256 } from './objects';
-import { selectDevices, type DueDevice, type Selection } from './select';
+import { selectDevices, type Selection } from './select';
 
 export interface PlanRequest {
   settings: RolloutSettings;
   workflowId: string;
   firstRunId: string;
 }
-
-/** Devices per object; each is about 100 bytes. */
-const CHUNK = 10_000;
 
 /**
  * Selects, stratifies and freezes the devices. Safe to retry: the first plan that was written for the rollout stays, and what a
@@ -66,7 +60,7 @@ async function makePlan(
   const sizes = waveSizes(settings.waves, due.length);
   if (!sizes.ok) throw invalidInput([{ field: 'waves', problem: sizes.problem }]);
   const ordered = stratify(due, settings.release);
-  const waves = await writeWaves(deps, rolloutId, ordered, sizes.sizes);
+  const waves = await writeWaves(deps, rolloutPrefix(rolloutId), ordered, sizes.sizes);
   const { name, version, release } = target;
   return {
     ...{ version: 1, kind: 'rollout', rolloutId, workflowId, settings, routes, waves, excluded },
@@ -107,45 +101,6 @@ const EXCLUDED_BECAUSE: Record<ExclusionReason, string> = {
   noPath: 'have no way to it from what they run',
   unknownVersion: 'never said what they run',
 };
-
-async function writeWaves(
-  { store }: RolloutDeps,
-  rolloutId: string,
-  ordered: DueDevice[],
-  sizes: number[],
-): Promise<PlannedWave[]> {
-  const waves: PlannedWave[] = [];
-  let from = 0;
-  for (const [index, size] of sizes.entries()) {
-    const devices = ordered.slice(from, from + size);
-    from += size;
-    const number = index + 1;
-    const chunks: Chunk[] = [];
-    for (let at = 0; at < devices.length; at += CHUNK) {
-      const some = devices.slice(at, at + CHUNK).map(planned);
-      const text = JSON.stringify(some);
-      const hash = sha256(text);
-      // By its content: what an attempt that planned something else has left is never taken for it.
-      const key = `${rolloutPrefix(rolloutId)}wave-${number}-${hash.slice(0, 16)}.json`;
-      await store.create(key, text);
-      chunks.push({ key, sha256: hash, count: some.length });
-    }
-    waves.push({ number, size, chunks, strata: countStrata(devices) });
-  }
-  return waves;
-}
-
-const planned = ({ thing, site, route, timezone }: DueDevice): PlannedDevice => ({
-  ...{ thing, site, route },
-  ...(timezone !== undefined && { timezone }),
-});
-
-async function baselineOf({ index }: RolloutDeps, routes: RolloutPlan['routes']) {
-  const hops = new Map(routes.flatMap(({ hops: all }) => all.map((hop) => [hop.target, hop])));
-  const baseline: Record<string, number> = {};
-  for (const [target, hop] of hops) baseline[target] = await index.count(confirmedQuery(hop));
-  return baseline;
-}
 
 export async function summarise(deps: RolloutDeps, ref: RolloutRef): Promise<PlanSummary> {
   const plan = await readPlan(deps.store, ref);

@@ -1,9 +1,6 @@
-import { confirmedQuery } from '../../domain/rollout/queries';
 import type {
-  Chunk,
   Hop,
   PlannedDevice,
-  PlannedWave,
   PlanSummary,
   RolloutPlan,
   RolloutRef,
@@ -11,9 +8,11 @@ import type {
 } from '../../domain/rollout/types';
 import { waveSizes } from '../../domain/rollout/waves';
 import type { RolloutDeps } from './deps';
+import { baselineOf, writeWaves } from './freeze';
 import { rolloutPrefix } from './job-record';
 import { readDevices, readJson, readPlan, sha256 } from './objects';
 import { summarise } from './plan';
+import type { DueDevice } from './select';
 import { truthKey } from './settle';
 import { canGoBack, routeOf, wayBack, type Truth } from './truth';
 
@@ -44,7 +43,7 @@ async function invert(deps: RolloutDeps, plan: RolloutPlan, due: Truth[]): Promi
   const routes: Route[] = [];
   const indexes = new Map<string, number>();
   const forward = await plannedDevices(deps, plan, due);
-  const devices = due.flatMap((truth): PlannedDevice[] => {
+  const devices = due.flatMap((truth): DueDevice[] => {
     const back = wayBack(plan, truth);
     const device = forward.get(truth.thing);
     if (back === null || device === undefined) return [];
@@ -56,9 +55,11 @@ async function invert(deps: RolloutDeps, plan: RolloutPlan, due: Truth[]): Promi
     indexes.set(key, route);
     const found = routes[route];
     if (found !== undefined) found.devices = (found.devices ?? 0) + 1;
-    return [{ ...device, route }];
+    return [{ ...device, route, stratum: `${hardware}/${device.site}/${from}` }];
   });
   const { settings, release } = plan;
+  const sizes = waveSizes(WAVES, devices.length);
+  const prefix = `${rolloutPrefix(plan.rolloutId)}rollback/`;
   return {
     ...plan,
     kind: 'rollback',
@@ -74,7 +75,7 @@ async function invert(deps: RolloutDeps, plan: RolloutPlan, due: Truth[]): Promi
       minReachedPercent: 0,
     },
     routes,
-    waves: await writeWaves(deps, plan.rolloutId, routes, devices),
+    waves: await writeWaves(deps, prefix, devices, sizes.ok ? sizes.sizes : []),
     baseline: await baselineOf(deps, routes),
     plannedAt: new Date(deps.now()).toISOString(),
   };
@@ -91,44 +92,4 @@ async function plannedDevices(
     for (const device of await readDevices(store, wave))
       if (things.has(device.thing)) found.set(device.thing, device);
   return found;
-}
-
-async function writeWaves(
-  { store }: RolloutDeps,
-  rolloutId: string,
-  routes: Route[],
-  devices: PlannedDevice[],
-): Promise<PlannedWave[]> {
-  const sizes = waveSizes(WAVES, devices.length);
-  const waves: PlannedWave[] = [];
-  let from = 0;
-  for (const [index, size] of (sizes.ok ? sizes.sizes : []).entries()) {
-    const some = devices.slice(from, from + size);
-    from += size;
-    const text = JSON.stringify(some);
-    const hash = sha256(text);
-    const number = index + 1;
-    const key = `${rolloutPrefix(rolloutId)}rollback/wave-${number}-${hash.slice(0, 16)}.json`;
-    await store.create(key, text);
-    const chunks: Chunk[] = [{ key, sha256: hash, count: size }];
-    waves.push({ number, size, chunks, strata: strataOf(routes, some) });
-  }
-  return waves;
-}
-
-function strataOf(routes: Route[], devices: PlannedDevice[]): Record<string, number> {
-  const strata: Record<string, number> = {};
-  for (const { route, site } of devices) {
-    const { hardware = '', from = '' } = routes[route] ?? {};
-    const name = `${hardware}/${site}/${from}`;
-    strata[name] = (strata[name] ?? 0) + 1;
-  }
-  return strata;
-}
-
-async function baselineOf({ index }: RolloutDeps, routes: Route[]) {
-  const baseline: Record<string, number> = {};
-  for (const { hops } of routes)
-    for (const hop of hops) baseline[hop.target] ??= await index.count(confirmedQuery(hop));
-  return baseline;
 }
