@@ -1,3 +1,5 @@
+import type { DurationSetting } from './runbook';
+
 const UNIT_MS = {
   millisecond: 1,
   second: 1_000,
@@ -25,4 +27,14 @@ export function formatDuration(ms: number): string {
   const name = unit ?? 'millisecond';
   const count = ms / UNIT_MS[name];
   return `${count} ${name}${count === 1 ? '' : 's'}`;
+}
+
+/** What is wrong with a duration that was typed for a setting; null where nothing is. */
+export function durationProblem(
+  ms: number | null,
+  { minMs, maxMs }: DurationSetting,
+): string | null {
+  if (ms === null) return `must be a duration such as ${DURATION_EXAMPLES}`;
+  if (ms >= minMs && ms <= maxMs) return null;
+  return `must be within ${formatDuration(minMs)} to ${formatDuration(maxMs)}`;
 }

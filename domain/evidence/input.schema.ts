@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { DURATION_EXAMPLES, formatDuration, parseDuration } from '../duration';
+import { durationProblem, parseDuration } from '../duration';
 import { logsId } from '../ids';
 import { listIssues } from '../issues';
 import { THING_NAME } from '../names';
@@ -57,11 +57,9 @@ export function resolveCollectLogs(
     const text = settings?.[name];
     if (text === undefined) return limits.defaultMs;
     const ms = parseDuration(text);
-    if (ms !== null && ms >= limits.minMs && ms <= limits.maxMs) return ms;
-    const range = `within ${formatDuration(limits.minMs)} to ${formatDuration(limits.maxMs)}`;
-    const problem = `must be ${ms === null ? `a duration such as ${DURATION_EXAMPLES}` : range}`;
-    issues.push({ field: `settings.${name}`, problem });
-    return limits.defaultMs;
+    const problem = durationProblem(ms, limits);
+    if (problem !== null) issues.push({ field: `settings.${name}`, problem });
+    return ms ?? limits.defaultMs;
   };
   const [stepTimeoutMs, lookBackMs, waitForDeviceMs, uploadForMs] = [
     ...COLLECT_LOGS_SETTINGS.map(pin),

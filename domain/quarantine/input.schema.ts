@@ -1,11 +1,11 @@
 import { z } from 'zod';
 
 import { alarmSchema } from '../alarm/alarm.schema';
-import { DURATION_EXAMPLES, formatDuration, parseDuration } from '../duration';
+import { durationProblem, parseDuration } from '../duration';
 import { quarantineId } from '../ids';
 import { listIssues } from '../issues';
 import { THING_NAME } from '../names';
-import type { DurationSetting, QuarantineRunbook } from '../runbook';
+import type { QuarantineRunbook } from '../runbook';
 import { severitySchema } from '../runbook.schema';
 import type { InputIssue, QuarantinePlan, QuarantineSetting } from './types';
 
@@ -106,12 +106,6 @@ function pinSettings(
     probationMs: pin('probation'),
   };
   return { settings, issues };
-}
-
-function durationProblem(ms: number | null, { minMs, maxMs }: DurationSetting): string | null {
-  if (ms === null) return `must be a duration such as ${DURATION_EXAMPLES}`;
-  if (ms >= minMs && ms <= maxMs) return null;
-  return `must be within ${formatDuration(minMs)} to ${formatDuration(maxMs)}`;
 }
 
 function planOf(input: z.infer<typeof quarantineInput>) {

@@ -1,12 +1,12 @@
 import { z } from 'zod';
 
 import { TARGET_NAME } from '../device-protocol/release-target';
-import { DURATION_EXAMPLES, formatDuration, parseDuration } from '../duration';
+import { durationProblem, parseDuration } from '../duration';
 import { countQueries, MAX_QUERIES, SELECTOR_VALUE } from '../fleet/selector';
 import { stagedOtaId } from '../ids';
 import { listIssues } from '../issues';
 import type { InputIssue } from '../quarantine/types';
-import type { DurationSetting, NumberSetting, StagedOtaRunbook } from '../runbook';
+import type { NumberSetting, StagedOtaRunbook } from '../runbook';
 import {
   STAGED_OTA_DURATIONS,
   STAGED_OTA_NUMBERS,
@@ -150,12 +150,6 @@ function pin({ settings = {} }: Parsed, runbook: StagedOtaRunbook, issues: Input
     return [name, value];
   });
   return Object.fromEntries([...durations, ...numbers]) as Pinned;
-}
-
-function durationProblem(ms: number | null, { minMs, maxMs }: DurationSetting): string | null {
-  if (ms === null) return `must be a duration such as ${DURATION_EXAMPLES}`;
-  if (ms >= minMs && ms <= maxMs) return null;
-  return `must be within ${formatDuration(minMs)} to ${formatDuration(maxMs)}`;
 }
 
 function numberProblem(value: number, { min, max }: NumberSetting): string | null {
