@@ -5,6 +5,7 @@ import type { CollectLogsRunbook, CollectLogsSetting } from './evidence/collect-
 import type { QuarantineSetting } from './quarantine/types';
 import type { QuarantineRunbook, RunbookName, Runbooks, StagedOtaRunbook } from './runbook';
 import { checkGate, gateFields } from './rollout/gate.schema';
+import { recordOf } from './record';
 import { STAGED_OTA_DURATIONS, STAGED_OTA_NUMBERS } from './rollout/types';
 import { wavesProblem } from './rollout/waves';
 
@@ -113,8 +114,8 @@ const stagedOtaRunbook = z
   .strictObject({
     waves: z.array(z.union([z.number(), z.string().max(32)])).max(50),
     settings: z.strictObject({
-      ...settingsOf(STAGED_OTA_DURATIONS, durationSetting),
-      ...settingsOf(STAGED_OTA_NUMBERS, numberSetting),
+      ...recordOf(STAGED_OTA_DURATIONS, durationSetting),
+      ...recordOf(STAGED_OTA_NUMBERS, numberSetting),
     }),
     onAbort: z.enum(['rollback', 'hold'], 'must be rollback or hold'),
     approval: z.strictObject({ count: z.int().min(0), percent, approvers: z.int().min(1).max(5) }),
@@ -126,10 +127,6 @@ const stagedOtaRunbook = z
     checkGate(runbook, context);
   })
   .transform((runbook): StagedOtaRunbook => ({ name: 'stagedOta', ...runbook }));
-
-function settingsOf<K extends string, V>(names: readonly K[], schema: V): Record<K, V> {
-  return Object.fromEntries(names.map((name) => [name, schema])) as Record<K, V>;
-}
 
 export const RUNBOOK_SCHEMAS: { [Name in RunbookName]: z.ZodType<Runbooks[Name]> } = {
   quarantine: quarantineRunbook,

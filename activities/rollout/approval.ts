@@ -23,15 +23,14 @@ export async function checkApproved(
   );
 }
 
+/** It raises the security epoch, or a device has a hop that no signed revert leads back from. */
+export const isOnlyForward = ({ release, routes }: RolloutPlan): boolean =>
+  release.raisesEpoch || routes.some(({ hops }) => hops.some(({ revert }) => revert === null));
+
 /** Of many devices, and of any that could not be brought back. */
-export function approversNeeded(
-  { waves, routes, release, settings }: RolloutPlan,
-  fleetSize: number,
-): number {
-  const { count, percent, approvers } = settings.approval;
-  const devices = waves.reduce((sum, { size }) => sum + size, 0);
-  const onlyForward =
-    release.raisesEpoch || routes.some(({ hops }) => hops.some(({ revert }) => revert === null));
+export function approversNeeded(plan: RolloutPlan, fleetSize: number): number {
+  const { count, percent, approvers } = plan.settings.approval;
+  const devices = plan.waves.reduce((sum, { size }) => sum + size, 0);
   const above = Math.max(count, Math.floor((fleetSize * percent) / 100));
-  return devices > above || onlyForward ? approvers : 0;
+  return devices > above || isOnlyForward(plan) ? approvers : 0;
 }

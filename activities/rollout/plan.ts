@@ -11,7 +11,7 @@ import type {
 } from '../../domain/rollout/types';
 import { waveSizes } from '../../domain/rollout/waves';
 import { invalidInput } from '../failure';
-import { approversNeeded } from './approval';
+import { approversNeeded, isOnlyForward } from './approval';
 import type { RolloutDeps } from './deps';
 import { rolloutPrefix } from './job-record';
 import { baselineOf, writeWaves } from './freeze';
@@ -108,18 +108,16 @@ export async function summarise(deps: RolloutDeps, ref: RolloutRef): Promise<Pla
   const { waves, settings, excluded } = plan;
   const devices = sum(waves.map(({ size }) => size));
   const selected = devices + sum(Object.values(excluded).map(({ count }) => count));
-  const stuck = withoutRevert(plan);
-  const onlyForward = plan.release.raisesEpoch || stuck > 0;
   return {
     ref,
     contentHash: contentHash(plan),
-    ...{ devices, fleetSize, onlyForward },
+    ...{ devices, fleetSize, onlyForward: isOnlyForward(plan) },
     waves: waves.map(({ number, size, strata }) => ({ number, size, strata: largest(strata) })),
     excluded: counts(excluded),
     routes: plan.routes.map(({ hardware, from, hops, devices: count = 0 }) => ({
       ...{ hardware, from, path: hops.map(({ target }) => target), devices: count },
     })),
-    findings: findingsOf(plan, stuck, quotas.source),
+    findings: findingsOf(plan, quotas.source),
     approversNeeded: approversNeeded(plan, fleetSize),
     worstCaseAtRisk: worstCaseAtRisk(waves, settings),
     ...estimate(waves, settings, selected, quotas),
@@ -142,8 +140,9 @@ const withoutRevert = ({ routes }: RolloutPlan): number =>
       .map(({ devices = 0 }) => devices),
   );
 
-function findingsOf(plan: RolloutPlan, stuck: number, quotas: string): string[] {
+function findingsOf(plan: RolloutPlan, quotas: string): string[] {
   const { release, excluded, settings, notFound = { count: 0, examples: [] } } = plan;
+  const stuck = withoutRevert(plan);
   const left = (
     Object.entries(excluded) as [ExclusionReason, { count: number; examples: string[] }][]
   )

@@ -6,6 +6,7 @@ import { countQueries, MAX_QUERIES, SELECTOR_VALUE } from '../fleet/selector';
 import { stagedOtaId } from '../ids';
 import { listIssues } from '../issues';
 import type { InputIssue } from '../quarantine/types';
+import { recordOf } from '../record';
 import type { NumberSetting, StagedOtaRunbook } from '../runbook';
 import {
   STAGED_OTA_DURATIONS,
@@ -74,15 +75,11 @@ export const stagedOtaInput = z.strictObject({
   window: window.optional(),
   settings: z
     .strictObject({
-      ...forEach(STAGED_OTA_DURATIONS, () => z.string().max(32).optional()),
-      ...forEach(STAGED_OTA_NUMBERS, () => z.number().optional()),
+      ...recordOf(STAGED_OTA_DURATIONS, z.string().max(32).optional()),
+      ...recordOf(STAGED_OTA_NUMBERS, z.number().optional()),
     })
     .optional(),
 });
-
-function forEach<K extends string, V>(names: readonly K[], make: () => V): Record<K, V> {
-  return Object.fromEntries(names.map((name) => [name, make()])) as Record<K, V>;
-}
 
 export type RolloutResolution =
   { ok: true; settings: RolloutSettings } | { ok: false; issues: InputIssue[] };
