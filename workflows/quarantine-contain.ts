@@ -90,7 +90,7 @@ async function leaseOrAskPeople({ state, plan, steps }: Run): Promise<Lease | 'l
   if (plan.adopt) return steps.adopt(request);
   const deadline = Date.now() + plan.approveWithinMs;
   for (;;) {
-    const known = state.approvers.length;
+    const heard = state.approvalsHeard;
     const answer = await steps.reserve(request);
     state.targetHash = answer.targetHash;
     state.approvers = answer.approvers;
@@ -101,7 +101,8 @@ async function leaseOrAskPeople({ state, plan, steps }: Run): Promise<Lease | 'l
     if (answer.reason !== 'approvalNeeded' || left <= 0) return null;
     show(state, 'awaitingApproval', `${answer.explanation} Until ${isoTime(deadline)}.`);
     const wait = Math.min(left, answer.retryAfterMs ?? left);
-    await condition(() => state.approvers.length > known, wait, { summary: 'Wait for approvals' });
+    // Also one that came while the guard was asked, which may have answered without it.
+    await condition(() => state.approvalsHeard > heard, wait, { summary: 'Wait for approvals' });
   }
 }
 

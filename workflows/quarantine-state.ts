@@ -49,6 +49,8 @@ export interface QuarantineState {
   targets: string[];
   targetHash: string;
   approvers: string[];
+  /** Approvals accepted so far; rises with each. */
+  approvalsHeard: number;
   /** Why the guard said no; empty while it did not. */
   refusal: string;
   proof: ContainmentProof | null;
@@ -96,6 +98,7 @@ export const openState = (): QuarantineState => ({
   targets: [],
   targetHash: '',
   approvers: [],
+  approvalsHeard: 0,
   refusal: '',
   proof: null,
   escalated: false,

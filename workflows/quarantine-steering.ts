@@ -117,6 +117,7 @@ async function approve(
       requestedBy: state.plan?.requestedBy ?? '',
     }),
   );
+  state.approvalsHeard += 1;
   refresh(state);
   return `approved so far by ${state.approvers.join(', ')}`;
 }

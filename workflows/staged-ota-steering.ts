@@ -121,9 +121,11 @@ function hearEnds({ state }: Rollout, tell: Tell): void {
 async function approve({ state, settings, steps }: Rollout, request: ApproveRequest) {
   const { ref } = planOf(state);
   const { requestedBy } = settings;
-  state.approvers = await orUnwrapped(
+  const approvers = await orUnwrapped(
     steps.approveRollout({ ref, token: request.token, requestedBy }),
   );
+  // Of two that come together, the answer to the first may come last. What acts asks the guard itself.
+  if (approvers.length >= state.approvers.length) state.approvers = approvers;
   note(state, `approved so far by ${state.approvers.join(', ')}`);
   refresh(state);
   return `approved so far by ${state.approvers.join(', ')} for ${workflowInfo().workflowId}`;
